@@ -1,0 +1,13 @@
+//! The sink over real HTTP with real OTLP messages; every matcher both ways.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which clippy does not recognise as such"
+)]
+
+mod behaviour;
+mod child;
+mod matcher;
+mod poll;
+mod sink;
+mod tree;
+mod wire;

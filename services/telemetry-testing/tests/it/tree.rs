@@ -1,0 +1,128 @@
+//! Trees as text: equal for equal shapes, and telling for broken ones.
+
+use telemetry_testing::{Kind, Scope, Span, Status, tree};
+
+fn span(name: &str, id: u8, parent: u8) -> Span {
+    Span {
+        trace_id: "ab".repeat(16),
+        span_id: format!("{id:016x}"),
+        parent_span_id: (parent != 0).then(|| format!("{parent:016x}")),
+        name: name.to_owned(),
+        kind: Kind::Internal,
+        status: Status::Unset,
+        attributes: Default::default(),
+        events: Vec::new(),
+        links: Vec::new(),
+        resource: telemetry_testing::Attributes(vec![("service.name".to_owned(), "shop".into())]),
+        scope: Scope::default(),
+        start: 0,
+        end: 0,
+    }
+}
+
+#[track_caller]
+fn check(spans: &[Span], expected: &str) {
+    assert_eq!(tree::render(spans), expected.trim_start_matches('\n'));
+}
+
+#[test]
+fn children_are_indented_and_siblings_sorted_whatever_the_order_of_arrival() {
+    let mut spans = [
+        span("c", 4, 2),
+        span("b", 3, 1),
+        span("a", 2, 1),
+        span("root", 1, 0),
+        span("b", 5, 1),
+    ];
+    let expected = "
+INTERNAL root [shop]
+  INTERNAL a [shop]
+    INTERNAL c [shop]
+  INTERNAL b [shop]
+  INTERNAL b [shop]
+";
+    check(&spans, expected);
+    spans.reverse();
+    check(&spans, expected);
+}
+
+#[test]
+fn a_failed_span_is_marked() {
+    let mut failed = span("root", 1, 0);
+    failed.status = Status::Error(String::new());
+    failed.kind = Kind::Server;
+    check(&[failed], "SERVER root [shop] ERROR\n");
+}
+
+#[test]
+fn a_missing_parent_is_shown_where_it_is_missing() {
+    check(
+        &[
+            span("root", 1, 0),
+            span("b", 3, 9),
+            span("a", 4, 9),
+            span("c", 5, 3),
+        ],
+        "
+(parent not received)
+  INTERNAL a [shop]
+  INTERNAL b [shop]
+    INTERNAL c [shop]
+INTERNAL root [shop]
+",
+    );
+}
+
+#[test]
+fn a_parent_in_another_trace_is_no_parent() {
+    let mut other = span("child", 2, 1);
+    other.trace_id = "cd".repeat(16);
+    check(
+        &[span("root", 1, 0), other],
+        "
+(parent not received)
+  INTERNAL child [shop]
+INTERNAL root [shop]
+",
+    );
+}
+
+#[test]
+fn parents_that_form_a_loop_are_not_lost() {
+    check(
+        &[span("a", 1, 2), span("b", 2, 1)],
+        "
+(parents form a loop)
+  INTERNAL a [shop]
+  INTERNAL b [shop]
+",
+    );
+}
+
+#[test]
+fn an_id_is_checked_by_its_shape() {
+    let mut zero = span("zero", 0, 0);
+    zero.trace_id = "00".repeat(16);
+    check(
+        &[zero],
+        "INTERNAL zero [shop] (malformed trace id \"00000000000000000000000000000000\") \
+         (malformed span id \"0000000000000000\")\n",
+    );
+    let mut short = span("short", 1, 0);
+    short.span_id = "12".to_owned();
+    check(
+        &[short],
+        "INTERNAL short [shop] (malformed span id \"12\")\n",
+    );
+}
+
+#[test]
+fn a_span_id_used_twice_is_noted() {
+    check(
+        &[span("a", 1, 0), span("b", 1, 0)],
+        "
+INTERNAL a [shop] (span id used twice)
+INTERNAL b [shop] (span id used twice)
+",
+    );
+}
