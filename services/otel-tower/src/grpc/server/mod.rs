@@ -1,0 +1,6 @@
+mod call;
+mod layer;
+mod service;
+
+pub use layer::ServerLayer;
+pub use service::Server;

@@ -1,0 +1,7 @@
+mod call;
+mod class;
+mod layer;
+mod service;
+
+pub use layer::ClientLayer;
+pub use service::{Client, UrlTemplate};
