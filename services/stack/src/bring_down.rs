@@ -1,0 +1,166 @@
+//! Stopping: senders before receivers, so that the last telemetry still arrives.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::component::{COMPONENTS, Component, component};
+use crate::error::{Error, IoContext as _, Result};
+use crate::instance::Instance;
+use crate::process::{Identity, Stopped};
+use crate::report::Event;
+
+/// What `down` does with the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Volumes {
+    Keep,
+    Forget,
+}
+
+/// Each step is stopped at once, after the one before it: requests drain from the edge inwards, then the Collector
+/// empties its queues into backends that still run. Tempo's 31 s are not added to the others'.
+const STEPS: &[&[&str]] = &[
+    &["gateway"],
+    &["order"],
+    &["product", "inventory"],
+    &["otel-collector", "promtail"],
+    &["tempo", "prometheus", "loki", "grafana"],
+];
+
+impl Instance {
+    /// The four services; the stack stays.
+    pub fn stop(&self) -> Result<()> {
+        self.stop_where(Component::is_service)
+    }
+
+    /// Everything. Data stays unless it is to be forgotten.
+    pub fn down(&self, volumes: Volumes) -> Result<()> {
+        self.stop_where(|_| true)?;
+        if volumes == Volumes::Forget {
+            self.forget()?;
+        }
+        Ok(())
+    }
+
+    /// SIGTERM, the component's time to end, then SIGKILL to its group.
+    pub fn stop_component(&self, name: &str) -> Result<()> {
+        let chosen = component(name)?;
+        self.stop_where(|component| component.name == chosen.name)
+    }
+
+    /// SIGKILL to its group at once, as a crash would end it.
+    pub fn kill_component(&self, name: &str) -> Result<()> {
+        let component = component(name)?;
+        let _exclusive = self.exclusive()?;
+        let mut state = self.state()?;
+        if let Some(record) = state.last(component.name)
+            && record.identity.kill() == Stopped::Never
+        {
+            return Err(Error::DoesNotEnd {
+                component: name.to_owned(),
+                pid: record.identity.pid,
+            });
+        }
+        state.remove(component.name)
+    }
+
+    fn stop_where(&self, chosen: impl Fn(&Component) -> bool) -> Result<()> {
+        let _exclusive = self.exclusive()?;
+        let mut state = self.state()?;
+        let mut is_idle = true;
+        for step in STEPS {
+            let in_step = COMPONENTS
+                .iter()
+                .filter(|c| step.contains(&c.name) && chosen(c));
+            let recorded: Vec<_> = in_step
+                .filter_map(|component| {
+                    Some((component, state.last(component.name)?.identity.clone()))
+                })
+                .collect();
+            for (component, _) in &recorded {
+                is_idle = false;
+                state.mark_stopping(component.name)?;
+                self.report.event(&Event::Stopping {
+                    component: component.name,
+                });
+            }
+            let stops = stop_all(&recorded);
+            for ((component, identity), (how, elapsed)) in recorded.iter().zip(stops) {
+                let name = component.name;
+                if how == Stopped::Never {
+                    return Err(Error::DoesNotEnd {
+                        component: name.to_owned(),
+                        pid: identity.pid,
+                    });
+                }
+                state.remove(name)?;
+                self.report.event(&Event::Stopped {
+                    component: name,
+                    elapsed,
+                    killed: how == Stopped::Killed,
+                });
+            }
+        }
+        if is_idle {
+            self.report.event(&Event::Note("nothing runs"));
+        }
+        Ok(())
+    }
+
+    fn forget(&self) -> Result<()> {
+        let _exclusive = self.exclusive()?;
+        let data = self.data_dir();
+        if data.exists() {
+            fs::remove_dir_all(&data).context("remove", &data)?;
+            let what = "traces, logs, metrics and the shop's databases";
+            self.report.event(&Event::Note(&format!(
+                "forgotten: {what} ({})",
+                data.display()
+            )));
+        }
+        // With Promtail's positions gone, old files would be read again as new.
+        for (dir, prefix) in [
+            (self.shop_log_dir(), "rust_app_"),
+            (self.home.join("logs"), ""),
+        ] {
+            let files: Vec<_> = matching(&dir, prefix).collect();
+            for file in &files {
+                fs::remove_file(file).context("remove", file)?;
+            }
+            if !files.is_empty() {
+                let note = format!("forgotten: {} log files in {}", files.len(), dir.display());
+                self.report.event(&Event::Note(&note));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All at the same time.
+fn stop_all(processes: &[(&Component, Identity)]) -> Vec<(Stopped, Duration)> {
+    let stop = |(component, identity): &(&Component, Identity)| {
+        let started = Instant::now();
+        (identity.stop(component.stop_within), started.elapsed())
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = processes
+            .iter()
+            .map(|process| scope.spawn(move || stop(process)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or((Stopped::Never, Duration::ZERO)))
+            .collect()
+    })
+}
+
+fn matching(dir: &Path, prefix: &'static str) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .filter(move |entry| {
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            is_file && entry.file_name().to_string_lossy().starts_with(prefix)
+        })
+        .map(|entry| entry.path())
+}

@@ -1,0 +1,150 @@
+//! Progress for a person: spinners on a terminal, a plain line every few seconds elsewhere.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use stack::{Event, Report};
+
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+
+/// How often a long build says that it lives where nothing can be redrawn.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+pub(crate) struct Console {
+    is_terminal: bool,
+    bars: MultiProgress,
+    running: Mutex<BTreeMap<String, Running>>,
+}
+
+/// One build.
+struct Running {
+    bar: ProgressBar,
+    told: Duration,
+}
+
+impl Console {
+    pub(crate) fn new() -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        Self {
+            is_terminal,
+            bars: MultiProgress::new(),
+            running: Mutex::default(),
+        }
+    }
+
+    fn building(&self, what: &str, elapsed: Duration, detail: &str) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !running.contains_key(what);
+        let build = running.entry(what.to_owned()).or_insert_with(|| Running {
+            bar: self
+                .bars
+                .add(ProgressBar::new_spinner().with_style(spinner())),
+            told: Duration::ZERO,
+        });
+        if self.is_terminal {
+            build
+                .bar
+                .set_message(format!("building {what}, {}: {detail}", seconds(elapsed)));
+            build.bar.tick();
+        } else if is_new || elapsed >= build.told + PLAIN_EVERY {
+            build.told = elapsed;
+            anstream::eprintln!("building {what}, {}: {detail}", seconds(elapsed));
+        }
+    }
+
+    fn built(&self, what: &str) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(build) = running.remove(what) {
+            build.bar.finish_and_clear();
+        }
+    }
+
+    fn line(&self, text: &str) {
+        // The bars are below: a line that is printed past them would tear them.
+        self.bars.suspend(|| anstream::eprintln!("{text}"));
+    }
+}
+
+impl Report for Console {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Building {
+                what,
+                elapsed,
+                detail,
+            } => self.building(what, *elapsed, detail),
+            Event::Built { what, elapsed } => {
+                self.built(what);
+                // An up-to-date build is not worth a line.
+                if *elapsed > Duration::from_secs(2) {
+                    self.line(&format!(
+                        "built    {what:<15} {DIM}in {}{DIM:#}",
+                        seconds(*elapsed)
+                    ));
+                }
+            }
+            Event::Starting { component } => self.line(&format!("starting {component}")),
+            Event::Ready {
+                component,
+                elapsed,
+                url,
+            } => {
+                let after = seconds(*elapsed);
+                self.line(&format!(
+                    "{GOOD}ready{GOOD:#}    {component:<15} {url} {DIM}after {after}{DIM:#}"
+                ));
+            }
+            Event::Stopping { component } => self.line(&format!("stopping {component}")),
+            Event::Stopped {
+                component,
+                elapsed,
+                killed,
+            } => {
+                let after = seconds(*elapsed);
+                let how = if *killed {
+                    ", killed: it did not end by itself"
+                } else {
+                    ""
+                };
+                self.line(&format!(
+                    "stopped  {component:<15} {DIM}after {after}{how}{DIM:#}"
+                ));
+            }
+            Event::Note(text) => self.line(&format!("{DIM}note{DIM:#}     {text}")),
+        }
+    }
+}
+
+fn spinner() -> ProgressStyle {
+    // The template is a constant; one that did not parse would only look plain.
+    ProgressStyle::with_template("{spinner} {wide_msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+/// `0.4 s`, `12 s`, `3 min 05 s`.
+fn seconds(duration: Duration) -> String {
+    match duration.as_secs() {
+        0..10 => format!("{:.1} s", duration.as_secs_f64()),
+        whole @ 10..60 => format!("{whole} s"),
+        whole => format!("{} min {:02} s", whole / 60, whole % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_a_person_would_say_them() {
+        for (milliseconds, expected) in [(430, "0.4 s"), (12_900, "12 s"), (185_000, "3 min 05 s")]
+        {
+            assert_eq!(seconds(Duration::from_millis(milliseconds)), expected);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What can go wrong, worded for the person who typed the command: what happened, and the remedy.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The result of everything here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why the stack could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No directory above the start holds the files of this repository.
+    #[error("no .env and collector/config.yaml in {} or above it: run this inside the repository", start.display())]
+    NotARepository { start: PathBuf },
+    /// A line of `.env` that compose and we would read differently.
+    #[error("{}:{line}: expected NAME=value without quotes or spaces, found `{text}`", path.display())]
+    EnvironmentFile {
+        path: PathBuf,
+        line: usize,
+        text: String,
+    },
+    /// A variable that `.env` should have.
+    #[error("the variable {name} is missing: .env has it")]
+    MissingVariable { name: String },
+    /// A port that is none.
+    #[error("{name}={value}: expected a port from 1 to 65535")]
+    BadPort { name: String, value: String },
+    /// Nothing can be built.
+    #[error(
+        "building `{tool}` needs Go 1.26 or newer, and there is no `go` on PATH: install it (https://go.dev/dl)"
+    )]
+    GoMissing { tool: &'static str },
+    /// A build ended with an error.
+    #[error("building `{what}` failed ({status}); the whole output is in {}\n{tail}", log.display())]
+    Build {
+        what: &'static str,
+        status: String,
+        log: PathBuf,
+        tail: String,
+    },
+    /// Somebody else listens where a component should.
+    #[error(
+        "{component} cannot start: port {port} is taken by {holder}. Stop that, or choose another port with {variable} in .env"
+    )]
+    PortTaken {
+        component: String,
+        port: u16,
+        variable: String,
+        holder: String,
+    },
+    /// A component ended instead of becoming ready.
+    #[error("{component} ended right after its start ({status}); its output is in {}\n{tail}", log.display())]
+    Exited {
+        component: String,
+        status: String,
+        log: PathBuf,
+        tail: String,
+    },
+    /// A component runs and does not answer.
+    #[error("{component} is not ready after {} s: {state}; its output is in {}\n{tail}", after.as_secs(), log.display())]
+    NotReady {
+        component: String,
+        after: Duration,
+        state: String,
+        log: PathBuf,
+        tail: String,
+    },
+    /// A process that outlives SIGKILL: the kernel holds it.
+    #[error("{component} (pid {pid}) does not end, not even killed")]
+    DoesNotEnd { component: String, pid: i32 },
+    /// Another launcher works on the same instance.
+    #[error("another `stack` (pid {holder}) is at work here: wait for it, or stop it")]
+    Busy { holder: String },
+    /// A name that is no component.
+    #[error("there is no component `{name}`; there are {known}")]
+    UnknownComponent { name: String, known: String },
+    /// A component without a binary on this machine.
+    #[error("{component} is not available here: {remedy}")]
+    Unavailable {
+        component: &'static str,
+        remedy: &'static str,
+    },
+    /// A directory in a shared place that is not ours.
+    #[error("{}: {reason}. Remove it, or choose another directory with SHOP_LOG_DIR", path.display())]
+    UnsafeDirectory { path: PathBuf, reason: &'static str },
+    /// A file of ours that cannot be understood.
+    #[error("{} cannot be read as the launcher's state ({reason}): if nothing of the stack runs, remove it", path.display())]
+    State { path: PathBuf, reason: String },
+    /// The operating system refused something.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
+}
+
+/// Adds what was tried to an I/O error.
+pub(crate) trait IoContext<T> {
+    fn context(self, action: &'static str, path: &std::path::Path) -> Result<T>;
+}
+
+impl<T> IoContext<T> for std::io::Result<T> {
+    fn context(self, action: &'static str, path: &std::path::Path) -> Result<T> {
+        self.map_err(|source| Error::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! Is a component ready? One HTTP request or one connection, over loopback, without a client library.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::time::Duration;
+
+use crate::error::Result;
+
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How readiness is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// `GET` answers with a 2xx status.
+    Http {
+        host: String,
+        port: u16,
+        path: String,
+    },
+    /// Something accepts connections: for gRPC, where the gateway's `/readyz` asks the rest.
+    Listening { port: u16 },
+}
+
+impl Probe {
+    /// `Ok` when ready, else what was seen.
+    pub fn ask(&self) -> Result<(), String> {
+        match self {
+            Self::Http { host, port, path } => match status(host, *port, path) {
+                Ok(200..=299) => Ok(()),
+                Ok(code) => Err(format!("http://{host}:{port}{path} answers {code}")),
+                Err(error) => Err(format!("http://{host}:{port}{path}: {error}")),
+            },
+            Self::Listening { port } => {
+                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
+                TcpStream::connect_timeout(&address, PATIENCE)
+                    .map(drop)
+                    .map_err(|error| format!("port {port}: {error}"))
+            }
+        }
+    }
+}
+
+fn status(host: &str, port: u16, path: &str) -> std::io::Result<u16> {
+    let unusable = |what: &str| std::io::Error::other(what.to_owned());
+    let address = (host, port)
+        .to_socket_addrs()?
+        .next()
+        .ok_or_else(|| unusable("no such host"))?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    // In one piece: a server may answer and close after its first read.
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut head = Vec::new();
+    stream.take(64).read_to_end(&mut head)?;
+    // "HTTP/1.1 200 OK"
+    let head = String::from_utf8_lossy(&head);
+    head.split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .ok_or_else(|| unusable("the answer is not HTTP"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    /// Answers one connection with `reply` and gives its port.
+    fn server(reply: &'static str) -> u16 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let read = stream.read(&mut request).unwrap();
+            assert!(
+                String::from_utf8_lossy(&request[..read]).starts_with("GET /ready HTTP/1.1\r\n")
+            );
+            stream.write_all(reply.as_bytes()).unwrap();
+        });
+        port
+    }
+
+    fn ask(reply: &'static str) -> Result<(), String> {
+        Probe::Http {
+            host: "127.0.0.1".into(),
+            port: server(reply),
+            path: "/ready".into(),
+        }
+        .ask()
+    }
+
+    #[test]
+    fn only_a_2xx_answer_is_ready() {
+        assert_eq!(ask("HTTP/1.1 200 OK\r\n\r\n"), Ok(()));
+        assert_eq!(ask("HTTP/1.1 204 No Content\r\n\r\n"), Ok(()));
+        assert!(
+            ask("HTTP/1.1 503 Service Unavailable\r\n\r\n")
+                .unwrap_err()
+                .contains("answers 503")
+        );
+        assert!(ask("SSH-2.0-x\r\n").unwrap_err().contains("not HTTP"));
+    }
+
+    #[test]
+    fn a_listener_is_told_from_a_closed_port() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(Probe::Listening { port }.ask(), Ok(()));
+        drop(listener);
+        assert!(Probe::Listening { port }.ask().is_err());
+    }
+}

@@ -1,0 +1,12 @@
+//! What can be proven without building a Go program: supervision with small programs, and the agreement of all files
+//! that must name the same version, port or interval.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which the lint does not recognise as tests"
+)]
+
+mod configuration;
+mod pins;
+mod repository;
+mod supervision;
