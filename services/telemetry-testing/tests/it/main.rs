@@ -1,7 +1,7 @@
 //! The sink over real HTTP with real OTLP messages; every matcher both ways.
 #![expect(
     clippy::unwrap_used,
-    reason = "helpers of tests, which clippy does not recognise as such"
+    reason = "support code of tests, which clippy does not recognise as such"
 )]
 
 mod behaviour;
