@@ -62,7 +62,7 @@ impl Instrumentation {
     fn build(tracer: BoxedTracer, meter: Meter, propagator: Propagator) -> Self {
         let ignored = meter
             .u64_counter(names::CONTEXT_IGNORED)
-            .with_unit("{request}")
+            .with_unit("{header}")
             .with_description("Requests whose context header was broken and therefore ignored.")
             .build();
         for header in propagation::HEADERS {

@@ -27,7 +27,7 @@
 //!     .boxed();
 //! let service = http::ServerLayer::new(&instrumentation).layer(warp::service(routes));
 //!
-//! // A server loop does this for each request of a connection: see `examples/minimal.rs`.
+//! // A server loop does this for each request of a connection: see `examples/one_trace.rs`.
 //! let request = ::http::Request::get("/products/espresso").body(String::new()).unwrap();
 //! let response = service.oneshot(request).await.unwrap();
 //! assert_eq!(response.status(), 200);

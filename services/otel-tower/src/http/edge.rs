@@ -35,10 +35,11 @@ impl Edge {
         let span = caller.span().span_context().clone();
         let mut parent = Context::new();
         let mut links = Vec::new();
-        if edge.trust_caller {
-            parent = parent.with_remote_span_context(span);
-        } else if span.is_valid() {
-            links.push(Link::with_context(span));
+        // A caller without a trace gets a new one, trusted or not: an invalid parent would never be sampled.
+        match (span.is_valid(), edge.trust_caller) {
+            (true, true) => parent = parent.with_remote_span_context(span),
+            (true, false) => links.push(Link::with_context(span)),
+            (false, _) => {}
         }
         let mut baggage = Baggage::new();
         for (key, (value, metadata)) in caller.baggage() {

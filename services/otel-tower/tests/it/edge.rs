@@ -109,6 +109,17 @@ async fn a_public_server_that_trusts_its_caller_continues_the_trace_and_still_dr
 }
 
 #[tokio::test]
+async fn a_trusted_caller_without_a_trace_gets_a_new_one() {
+    let edge = PublicEdge {
+        trust_caller: true,
+        ..PublicEdge::default()
+    };
+    let served = serve(public(edge), &[]).await;
+    assert!(served.span.span_context.is_sampled());
+    assert_eq!(served.span.parent_span_id.to_string(), "0000000000000000");
+}
+
+#[tokio::test]
 async fn a_public_server_accepts_the_baggage_keys_of_its_list_only() {
     let edge = PublicEdge {
         baggage_allow: vec!["tenant".to_owned()],

@@ -36,7 +36,7 @@ async fn every_metric_has_its_unit_and_every_duration_the_advised_buckets() {
         ("http.client.request.duration", "s"),
         ("http.server.active_requests", "{request}"),
         ("http.server.request.duration", "s"),
-        ("otel_tower.context.ignored", "{request}"),
+        ("otel_tower.context.ignored", "{header}"),
         ("rpc.client.active_calls", "{call}"),
         ("rpc.client.call.duration", "s"),
         ("rpc.server.active_calls", "{call}"),

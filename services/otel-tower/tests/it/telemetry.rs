@@ -203,6 +203,7 @@ pub(crate) async fn poll<T, E: Debug>(what: &str, mut look: impl FnMut() -> Resu
             Err(last) if std::time::Instant::now() > deadline => {
                 panic!("waited for {what}; last: {last:?}")
             }
+            // The interval of a poll.
             Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
         }
     }

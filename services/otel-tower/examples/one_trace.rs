@@ -1,6 +1,6 @@
 //! A warp server and an HTTP client, both behind their layers, and the one trace they record.
 //!
-//! Run it with `cargo run -p otel-tower --example minimal`.
+//! Run it with `cargo run -p otel-tower --example one_trace`.
 #![expect(clippy::print_stdout, reason = "it shows what was recorded")]
 
 use bytes::Bytes;

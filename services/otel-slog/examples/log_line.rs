@@ -1,6 +1,6 @@
 //! The smallest logger with two lanes: OpenTelemetry and JSON lines, with one time and one pair of ids for both.
 //!
-//! `cargo run -p otel-slog --example minimal` prints the JSON line, then the record that an exporter would get.
+//! `cargo run -p otel-slog --example log_line` prints the JSON line, then the record that an exporter would get.
 
 use std::io;
 use std::sync::Mutex;
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let lanes = Stamp::new(Duplicate(OtelDrain::new(&logs), file)).ignore_res();
     let log = Logger::root(lanes, o!("component" => "checkout"));
 
-    let tracer = SdkTracerProvider::builder().build().tracer("minimal");
+    let tracer = SdkTracerProvider::builder().build().tracer("log_line");
     let _inside = Context::current_with_span(tracer.start("place order")).attach();
     info!(log, "order placed"; "event.name" => "order.placed", "shop.order.items" => 3);
 
