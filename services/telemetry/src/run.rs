@@ -1,0 +1,161 @@
+//! The life of a service.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use slog::{error, info, o, warn};
+use tokio::runtime::Builder;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Environment, Reader, Refused, TelemetryConfig};
+use crate::names::events;
+use crate::{Service, ServiceContext, Telemetry, signals};
+
+/// The exit code of a refused configuration: `EX_USAGE` of sysexits.h.
+const USAGE: u8 = 64;
+/// How long tasks that were given up may take to be dropped, so that their spans end before the flush.
+const DROPPED_WITHIN: Duration = Duration::from_secs(1);
+
+/// Runs a service from its configuration to its exit code. `main` returns what this returns.
+///
+/// 1. `configure` reads the service's own variables, after those that all services share. If any was refused, all are printed.
+/// 2. Telemetry is started and made global.
+/// 3. `serve` runs on a multi-thread runtime until it returns, or SIGTERM or SIGINT cancels
+///    [`ServiceContext::stopping`]; then it has `SHOP_DRAIN_TIMEOUT` to return.
+/// 4. Telemetry is flushed within `SHOP_FLUSH_TIMEOUT`; what was lost is printed.
+///
+/// | exit code | |
+/// |---|---|
+/// | 0 | `serve` returned `Ok` |
+/// | 1 | telemetry or `serve` failed, `serve` panicked or did not return in time, or a second signal came |
+/// | 64 | the configuration was refused |
+///
+/// A second signal ends the process at once, unflushed. SIGHUP opens the log file again.
+pub fn run<C, F, Fut>(
+    service: Service,
+    configure: impl FnOnce(&mut Reader<'_>) -> C,
+    serve: F,
+) -> ExitCode
+where
+    F: FnOnce(C, ServiceContext) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>>,
+{
+    let environment = Environment::of_process();
+    let (telemetry_config, config) = match read(&environment, service, configure) {
+        Ok(read) => read,
+        Err(refused) => {
+            complain(service, &format!("refused its configuration\n{refused}"));
+            return ExitCode::from(USAGE);
+        }
+    };
+    let telemetry = match Telemetry::start(&telemetry_config) {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            let error = anyhow::Error::new(error);
+            complain(service, &format!("could not start telemetry: {error:#}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    for warning in config::warnings(&environment) {
+        warn!(telemetry.local(), "{}", warning; "event.name" => events::TELEMETRY_DIAGNOSTIC);
+    }
+
+    let drained = live(
+        service,
+        &telemetry,
+        telemetry_config.drain_timeout,
+        |context| serve(config, context),
+    );
+    let stopped = telemetry
+        .log()
+        .new(o!("event.name" => events::SERVICE_STOPPED));
+    let code = match drained {
+        Ok(()) => {
+            info!(stopped, "Service stopped");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            error!(stopped, "Service failed"; "exception.message" => format!("{failure:#}"));
+            complain(service, &format!("failed: {failure:#}"));
+            ExitCode::FAILURE
+        }
+    };
+    drop(stopped);
+    let report = telemetry.shutdown(telemetry_config.flush_timeout);
+    if !report.is_clean() {
+        complain(
+            service,
+            &format!("did not deliver all of its telemetry: {report}"),
+        );
+    }
+    code
+}
+
+fn read<C>(
+    environment: &Environment,
+    service: Service,
+    configure: impl FnOnce(&mut Reader<'_>) -> C,
+) -> Result<(TelemetryConfig, C), Refused> {
+    let lookup = |name: &str| environment.get(name);
+    let mut reader = Reader::new(&lookup);
+    let telemetry = TelemetryConfig::read(&mut reader, service);
+    let config = configure(&mut reader);
+    reader.refuse_unknown(environment);
+    reader.finish()?;
+    Ok((telemetry, config))
+}
+
+/// Serves until the end, whichever it is.
+fn live<Fut>(
+    service: Service,
+    telemetry: &Telemetry,
+    drain_timeout: Duration,
+    serve: impl FnOnce(ServiceContext) -> Fut,
+) -> anyhow::Result<()>
+where
+    Fut: Future<Output = anyhow::Result<()>>,
+{
+    let log = telemetry.log();
+    let stopping = CancellationToken::new();
+    signals::listen(stop(log.clone(), stopping.clone()), telemetry.reopen())?;
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    info!(log, "Service started";
+        "event.name" => events::SERVICE_STARTED, "service.version" => service.version);
+
+    let context = ServiceContext {
+        log: log.clone(),
+        stopping: stopping.clone(),
+    };
+    let drained = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let mut serving = pin!(serve(context));
+            tokio::select! {
+                result = &mut serving => return result,
+                () = stopping.cancelled() => {}
+            }
+            let overdue = || anyhow::anyhow!("requests were still running after {drain_timeout:?}");
+            tokio::time::timeout(drain_timeout, serving)
+                .await
+                .unwrap_or_else(|_| Err(overdue()))
+        })
+    }));
+    runtime.shutdown_timeout(DROPPED_WITHIN);
+    drained.unwrap_or_else(|_| Err(anyhow::anyhow!("panicked")))
+}
+
+/// Says that the service ends before it makes it end: `serve` may return at once.
+fn stop(log: slog::Logger, stopping: CancellationToken) -> impl FnOnce() + Send + 'static {
+    move || {
+        info!(log, "Service stopping"; "event.name" => events::SERVICE_STOPPING);
+        stopping.cancel();
+    }
+}
+
+/// Tells whoever started the process, also when there is no log yet, or nobody reads it.
+#[expect(clippy::print_stderr, reason = "the last resort of a service")]
+fn complain(service: Service, what: &str) {
+    eprintln!("{}: {what}", service.name);
+}
