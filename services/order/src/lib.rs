@@ -1,0 +1,79 @@
+//! Orders over gRPC: prices them, reserves their stock, stores them, confirms.
+//!
+//! RPCs: `shop.order.v1.OrderService/PlaceOrder`, `GetOrder`. Calls: product (HTTP, prices), inventory (gRPC, stock), SQLite.
+//! Spans: `order.place` and below it `order.price`, `order.reserve`, `order.store`, `order.confirm`, and `order.release` when an
+//! order ends after its stock may have been reserved; the reconciler makes `order.confirm` a trace of its own.
+
+mod clients;
+mod config;
+mod confirm;
+mod domain;
+mod error;
+mod metrics;
+mod place;
+mod reservation;
+mod service;
+mod store;
+mod turns;
+
+use std::sync::Arc;
+
+use hosting::Limits;
+use proto::order::v1::METHODS;
+use proto::order::v1::order_service_server::OrderServiceServer;
+use telemetry::ServiceContext;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+use tonic::service::Routes;
+
+use crate::clients::{Inventory, Products};
+use crate::confirm::Reconciler;
+use crate::metrics::Metrics;
+use crate::place::Placing;
+use crate::service::Service;
+use crate::store::Store;
+use crate::turns::Turns;
+
+pub use crate::config::Config;
+
+/// Serves until `ctx.stopping`, then finishes what runs: calls first, then what outlives them.
+///
+/// # Errors
+/// The database cannot be opened, or the listener is unusable.
+pub async fn serve(
+    listener: TcpListener,
+    config: Config,
+    limits: Limits,
+    ctx: ServiceContext,
+) -> anyhow::Result<()> {
+    let (store, has_unconfirmed) = Store::open(&config.data_dir).await?;
+    let placing = Placing {
+        store: store.clone(),
+        products: Products::new(&config.product),
+        inventory: Inventory::new(&config.inventory, config.reserve_timeout),
+        metrics: Metrics::new(),
+        turns: Turns::default(),
+        unconfirmed: Arc::new(Notify::new()),
+        tasks: TaskTracker::new(),
+        log: ctx.log.clone(),
+    };
+    if has_unconfirmed {
+        placing.unconfirmed.notify_one();
+    }
+    let reconciler = Reconciler {
+        inventory: placing.inventory.clone(),
+        store: store.clone(),
+        unconfirmed: Arc::clone(&placing.unconfirmed),
+        log: ctx.log.clone(),
+    };
+    let tasks = placing.tasks.clone();
+    telemetry::spawn(tasks.track_future(reconciler.run(ctx.stopping.clone())));
+
+    let routes = Routes::new(OrderServiceServer::new(Service { placing }));
+    let served = hosting::grpc::serve(listener, routes, METHODS, limits, &ctx).await;
+    tasks.close();
+    tasks.wait().await;
+    store.close().await;
+    served
+}
