@@ -1,0 +1,173 @@
+//! LogQL. Labels and structured metadata are kept apart, as a claim is about which of the two an id is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use super::Http;
+use super::prometheus::labels;
+
+/// Loki refuses more lines than this in one answer (`max_entries_limit_per_query`).
+const LIMIT: usize = 5000;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Nanoseconds since 1970.
+    pub at: u64,
+    pub labels: BTreeMap<String, String>,
+    pub metadata: BTreeMap<String, String>,
+    pub text: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Loki {
+    http: Http,
+}
+
+// === impl LogLine ===
+
+impl LogLine {
+    pub fn label(&self, name: &str) -> &str {
+        self.labels.get(name).map_or("", String::as_str)
+    }
+
+    pub fn meta(&self, name: &str) -> &str {
+        self.metadata.get(name).map_or("", String::as_str)
+    }
+}
+
+// === impl Loki ===
+
+impl Loki {
+    pub fn new(base: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            http: Http::new(base)?,
+        })
+    }
+
+    pub fn base(&self) -> &str {
+        self.http.base()
+    }
+
+    pub async fn ready(&self) -> anyhow::Result<()> {
+        self.http.text("/ready").await.map(drop)
+    }
+
+    /// All lines in the window, oldest first, page by page.
+    pub async fn query(
+        &self,
+        logql: &str,
+        since: SystemTime,
+        until: SystemTime,
+    ) -> anyhow::Result<Vec<LogLine>> {
+        let end = (nanoseconds(until) + 1).to_string();
+        let mut start = nanoseconds(since);
+        let mut found: Vec<LogLine> = Vec::new();
+        loop {
+            let answer = self
+                .http
+                .json_with(
+                    "/loki/api/v1/query_range",
+                    &[
+                        ("query", logql),
+                        ("start", &start.to_string()),
+                        ("end", &end),
+                        ("limit", &LIMIT.to_string()),
+                        ("direction", "forward"),
+                    ],
+                    &[("X-Loki-Response-Encoding-Flags", "categorize-labels")],
+                )
+                .await?;
+            let page = lines(&answer);
+            let is_full = page.len() >= LIMIT;
+            // The next page starts at the last instant of this one: lines of that instant may be split over both.
+            let last = page.last().map_or(start, |line| line.at);
+            found.retain(|line| line.at < start || !page.contains(line));
+            found.extend(page);
+            if !is_full || last == start {
+                return Ok(found);
+            }
+            start = last;
+        }
+    }
+
+    /// The labels of each stream that matches `selector` since `since`.
+    pub async fn streams(
+        &self,
+        selector: &str,
+        since: SystemTime,
+    ) -> anyhow::Result<Vec<BTreeMap<String, String>>> {
+        let start = nanoseconds(since).to_string();
+        let answer = self
+            .http
+            .json(
+                "/loki/api/v1/series",
+                &[("match[]", selector), ("start", &start)],
+            )
+            .await?;
+        let streams = answer["data"].as_array().into_iter().flatten();
+        Ok(streams.map(labels).collect())
+    }
+
+    /// The label names that exist since `since`: what Grafana's label browser lists.
+    pub async fn label_names(&self, since: SystemTime) -> anyhow::Result<BTreeSet<String>> {
+        let start = nanoseconds(since).to_string();
+        let answer = self
+            .http
+            .json("/loki/api/v1/labels", &[("start", &start)])
+            .await?;
+        Ok(answer["data"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect())
+    }
+}
+
+fn lines(answer: &Value) -> Vec<LogLine> {
+    let mut found = Vec::new();
+    for stream in answer["data"]["result"].as_array().into_iter().flatten() {
+        let of = labels(&stream["stream"]);
+        for entry in stream["values"].as_array().into_iter().flatten() {
+            let (Some(at), Some(text)) = (entry[0].as_str(), entry[1].as_str()) else {
+                continue;
+            };
+            found.push(LogLine {
+                at: at.parse().unwrap_or_default(),
+                labels: of.clone(),
+                metadata: labels(&entry[2]["structuredMetadata"]),
+                text: text.to_owned(),
+            });
+        }
+    }
+    found.sort_by_key(|line| line.at);
+    found
+}
+
+fn nanoseconds(at: SystemTime) -> u64 {
+    let since = at
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn labels_and_structured_metadata_stay_apart_and_lines_come_in_order() {
+        let answer = json!({"data": {"resultType": "streams", "encodingFlags": ["categorize-labels"], "result": [
+            {"stream": {"service_name": "order", "lane": "otlp"}, "values": [
+                ["20", "second", {"structuredMetadata": {"trace_id": "ab"}}]]},
+            {"stream": {"service_name": "product", "lane": "otlp"}, "values": [["10", "first", {}]]}]}});
+        let lines = lines(&answer);
+        assert_eq!(lines[0].text, "first");
+        assert_eq!(lines[1].meta("trace_id"), "ab");
+        assert_eq!(lines[1].label("trace_id"), "");
+        assert_eq!(lines[1].label("lane"), "otlp");
+    }
+}

@@ -1,0 +1,197 @@
+//! PromQL, exemplars and scrape targets.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use serde_json::Value;
+
+use super::Http;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    pub labels: BTreeMap<String, String>,
+    pub value: f64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemplar {
+    pub trace_id: String,
+    pub series: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScrapeTarget {
+    pub job: String,
+    pub url: String,
+    pub health: String,
+    pub error: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Prometheus {
+    http: Http,
+}
+
+// === impl Prometheus ===
+
+impl Prometheus {
+    pub fn new(base: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            http: Http::new(base)?,
+        })
+    }
+
+    pub fn base(&self) -> &str {
+        self.http.base()
+    }
+
+    pub async fn ready(&self) -> anyhow::Result<()> {
+        self.http.text("/-/ready").await.map(drop)
+    }
+
+    /// An instant query, now.
+    pub async fn query(&self, promql: &str) -> anyhow::Result<Vec<Sample>> {
+        let answer = self
+            .http
+            .json("/api/v1/query", &[("query", promql)])
+            .await?;
+        samples(&answer).with_context(|| format!("PromQL {promql}"))
+    }
+
+    pub async fn exemplars(
+        &self,
+        promql: &str,
+        since: SystemTime,
+    ) -> anyhow::Result<Vec<Exemplar>> {
+        let start = seconds(since);
+        let end = seconds(SystemTime::now());
+        let answer = self
+            .http
+            .json(
+                "/api/v1/query_exemplars",
+                &[("query", promql), ("start", &start), ("end", &end)],
+            )
+            .await?;
+        Ok(exemplars(&answer))
+    }
+
+    pub async fn targets(&self) -> anyhow::Result<Vec<ScrapeTarget>> {
+        let answer = self
+            .http
+            .json("/api/v1/targets", &[("state", "active")])
+            .await?;
+        Ok(targets(&answer))
+    }
+}
+
+fn samples(answer: &Value) -> anyhow::Result<Vec<Sample>> {
+    let data = &answer["data"];
+    if data["resultType"] == "scalar" {
+        let value = number(&data["result"][1]).context("a scalar without a number")?;
+        return Ok(vec![Sample {
+            labels: BTreeMap::new(),
+            value,
+        }]);
+    }
+    data["result"]
+        .as_array()
+        .context("no result list")?
+        .iter()
+        .map(|series| {
+            Ok(Sample {
+                labels: labels(&series["metric"]),
+                value: number(&series["value"][1]).context("a sample without a number")?,
+            })
+        })
+        .collect()
+}
+
+fn exemplars(answer: &Value) -> Vec<Exemplar> {
+    let mut found = Vec::new();
+    for series in answer["data"].as_array().into_iter().flatten() {
+        let of = labels(&series["seriesLabels"]);
+        for exemplar in series["exemplars"].as_array().into_iter().flatten() {
+            if let Some(trace_id) = exemplar["labels"]["trace_id"].as_str() {
+                found.push(Exemplar {
+                    trace_id: trace_id.to_owned(),
+                    series: of.clone(),
+                });
+            }
+        }
+    }
+    found
+}
+
+fn targets(answer: &Value) -> Vec<ScrapeTarget> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    answer["data"]["activeTargets"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|target| ScrapeTarget {
+            job: text(&target["labels"]["job"]),
+            url: text(&target["scrapeUrl"]),
+            health: text(&target["health"]),
+            error: text(&target["lastError"]),
+        })
+        .collect()
+}
+
+pub(super) fn labels(value: &Value) -> BTreeMap<String, String> {
+    value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+fn number(value: &Value) -> Option<f64> {
+    value.as_str()?.parse().ok()
+}
+
+fn seconds(at: SystemTime) -> String {
+    let since = at
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    format!("{:.3}", since.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_vector_gives_its_labels_and_numbers() {
+        let answer = json!({"status": "success", "data": {"resultType": "vector", "result": [
+            {"metric": {"service_name": "order"}, "value": [1.5, "3"]},
+            {"metric": {}, "value": [1.5, "NaN"]}]}});
+        let samples = samples(&answer).unwrap();
+        assert_eq!(samples[0].labels["service_name"], "order");
+        assert_eq!(samples[0].value, 3.0);
+        assert!(samples[1].value.is_nan());
+    }
+
+    #[test]
+    fn an_answer_without_results_is_an_error_and_not_an_empty_vector() {
+        assert!(samples(&json!({"status": "error"})).is_err());
+    }
+
+    #[test]
+    fn an_exemplar_knows_its_trace_and_its_series() {
+        let answer = json!({"data": [{"seriesLabels": {"service_name": "order"},
+            "exemplars": [{"labels": {"trace_id": "ab", "span_id": "cd"}, "value": "0.1"}]}]});
+        let found = exemplars(&answer);
+        assert_eq!(found[0].trace_id, "ab");
+        assert_eq!(found[0].series["service_name"], "order");
+    }
+
+    #[test]
+    fn a_target_that_is_down_says_why() {
+        let answer = json!({"data": {"activeTargets": [{"labels": {"job": "loki"}, "scrapeUrl": "http://x/metrics",
+            "health": "down", "lastError": "connection refused"}]}});
+        assert_eq!(targets(&answer)[0].error, "connection refused");
+    }
+}

@@ -1,0 +1,253 @@
+//! A whole run: gate, baseline, drive, and then every row until it settles.
+
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::sync::Semaphore;
+
+use crate::check::{Scene, epoch_seconds, live};
+use crate::claim::{Claim, Row};
+use crate::drive::Driven;
+use crate::expectations;
+use crate::poll::{Look, Settled, poll};
+use crate::report::{Line, Outcome, Report};
+use crate::sockets::Seen;
+use crate::target::Target;
+
+/// Questions asked at the same time; more would be queued by the backends, not answered sooner.
+const AT_ONCE: usize = 8;
+const PAUSE: Duration = Duration::from_millis(400);
+/// Between two looks at the services' sockets.
+const WATCH: Duration = Duration::from_millis(100);
+const SPANS_ARRIVE: Duration = Duration::from_millis(500);
+
+/// How long each stage waits for its rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    pub gate: Duration,
+    pub baseline: Duration,
+    pub arrival: Duration,
+    pub closing: Duration,
+}
+
+// === impl Patience ===
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            gate: Duration::from_secs(15),
+            // Two export intervals and a rule evaluation.
+            baseline: Duration::from_secs(20),
+            // Data is there within an export interval, a flush of the connectors and a rule evaluation; the rest is slack.
+            arrival: Duration::from_secs(40),
+            closing: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Judges the rows that `wanted` accepts against `target`; they are in the report then.
+pub async fn run<W: Write>(
+    target: &Target,
+    mut patience: Patience,
+    wanted: impl Fn(&Row) -> bool,
+    report: &mut Report<W>,
+) -> anyhow::Result<()> {
+    let mut scene = target.scene().await?;
+    report.say(format_args!("traces from {}", scene.traces.describe()))?;
+    judge(
+        &scene,
+        only(expectations::gates(), &wanted),
+        patience.gate,
+        report,
+    )
+    .await?;
+    if report.tally().failed > 0 {
+        // What is not there does not come by waiting for its metrics.
+        patience.baseline = Duration::ZERO;
+    }
+
+    let counters = only(expectations::counters(), &wanted);
+    take_baseline(&mut scene, &counters, patience.baseline, report).await?;
+    match drive(&mut scene, target).await {
+        Ok(driven) => scene.driven = driven,
+        Err(error) => {
+            report.add(Line {
+                name: "the drive gets its answers".to_owned(),
+                query: None,
+                outcome: Outcome::Failed(format!("{error:#}")),
+                after: Duration::ZERO,
+            })?;
+            return Ok(());
+        }
+    }
+    report.say(format_args!(
+        "drove {} requests, marker {}",
+        scene.driven.answers.len(),
+        scene.driven.marker
+    ))?;
+
+    let mut rows = expectations::arrivals(&scene.driven);
+    rows.extend(counters);
+    judge(&scene, only(rows, &wanted), patience.arrival, report).await?;
+    let closings = only(expectations::closings(), &wanted);
+    judge(&scene, closings, patience.closing, report).await
+}
+
+fn only(rows: Vec<Row>, wanted: impl Fn(&Row) -> bool) -> Vec<Row> {
+    rows.into_iter().filter(|row| wanted(row)).collect()
+}
+
+/// Rows are asked at the same time and printed in the order of the table.
+async fn judge<W: Write>(
+    scene: &Scene,
+    rows: Vec<Row>,
+    patience: Duration,
+    report: &mut Report<W>,
+) -> anyhow::Result<()> {
+    let turns = Semaphore::new(AT_ONCE);
+    let all = rows.len();
+    let mut settled = stream::iter(rows)
+        .map(|row| {
+            let turns = &turns;
+            async move {
+                let settled = poll(patience, PAUSE, async || match turns.acquire().await {
+                    Ok(_turn) => scene.look(&row).await,
+                    Err(closed) => Look::Broken(closed.to_string()),
+                })
+                .await;
+                (row, settled)
+            }
+        })
+        .buffered(all.max(1));
+    while let Some((row, Settled { outcome, after })) = settled.next().await {
+        report.add(Line {
+            query: row.claim.query(),
+            name: row.name,
+            outcome,
+            after,
+        })?;
+    }
+    Ok(())
+}
+
+/// Counters are compared with their state before the drive. What was counted before but not yet exported must be in
+/// that state, or it would look like ours: hence a sample newer than now of each service, and rules that caught up.
+async fn take_baseline<W: Write>(
+    scene: &mut Scene,
+    counters: &[Row],
+    patience: Duration,
+    report: &mut Report<W>,
+) -> anyhow::Result<()> {
+    let begun = SystemTime::now();
+    // Makes spans: a Collector that was just started has no span metrics before the first of them.
+    if let Err(error) = scene.driver.ready().await {
+        report.say(format_args!("{error:#}"))?;
+    }
+    let settled = poll(patience, PAUSE, async || {
+        let state = async { anyhow::Ok((stale(scene, begun).await?, behind(scene).await?)) };
+        match state.await {
+            Err(error) => Look::NotYet(format!("{error:#}")),
+            Ok((Some(state), _) | (None, Some(state))) => Look::NotYet(state),
+            Ok((None, None)) => {
+                Look::Holds("all four services, recording rules, empty queues".to_owned())
+            }
+        }
+    })
+    .await;
+    let is_settled = matches!(settled.outcome, Outcome::Passed(_));
+    report.add(Line {
+        name: "metrics are fresh before the drive".to_owned(),
+        query: None,
+        outcome: settled.outcome,
+        after: settled.after,
+    })?;
+    if !is_settled {
+        return Ok(());
+    }
+    scene.baseline.since = epoch_seconds(begun);
+    for row in counters {
+        if let Claim::Rises { promql, .. } = &row.claim {
+            let series = live(&scene.prometheus, promql, scene.baseline.since).await?;
+            scene.baseline.series.insert(promql.clone(), series);
+        }
+    }
+    let scrape = scene.collector.metrics().await?;
+    scene.baseline.take_gaps(&scrape);
+    Ok(())
+}
+
+/// The first service whose newest sample is older than `begun`.
+async fn stale(scene: &Scene, begun: SystemTime) -> anyhow::Result<Option<String>> {
+    let newest = scene
+        .prometheus
+        .query("max by (service_name) (timestamp(process_uptime_seconds))")
+        .await?;
+    for service in expectations::SERVICES {
+        let at = newest.iter().find(|sample| {
+            sample
+                .labels
+                .get("service_name")
+                .is_some_and(|name| name == service)
+        });
+        match at {
+            None => return Ok(Some(format!("no metrics of {service}"))),
+            Some(at) if at.value < epoch_seconds(begun) => {
+                let age = epoch_seconds(begun) - at.value;
+                return Ok(Some(format!(
+                    "the newest sample of {service} is {age:.1} s older than the run"
+                )));
+            }
+            Some(_) => {}
+        }
+    }
+    // A span is at the Collector within the services' batch delay, and counted at the connector's next flush.
+    let after = epoch_seconds(begun) + SPANS_ARRIVE.as_secs_f64();
+    let flushed = format!("max(timestamp(traces_spanmetrics_calls_total)) >= {after:.3}");
+    let is_flushed = !scene.prometheus.query(&flushed).await?.is_empty();
+    Ok((!is_flushed).then(|| "the span metrics are older than the run".to_owned()))
+}
+
+/// Whether the recording rules or the Collector's queues lag behind.
+async fn behind(scene: &Scene) -> anyhow::Result<Option<String>> {
+    let sum = async |promql: &str| -> anyhow::Result<f64> {
+        let samples = scene.prometheus.query(promql).await?;
+        Ok(samples.iter().map(|sample| sample.value).sum())
+    };
+    let source =
+        sum(r#"sum(http_server_request_duration_seconds_count{service_name=~"gateway|product"})"#)
+            .await?;
+    let copy = sum("sum(http_requests_total)").await?;
+    if source != copy {
+        return Ok(Some(format!(
+            "http_requests_total is {copy}, its source {source}"
+        )));
+    }
+    let scrape = scene.collector.metrics().await?;
+    let is_empty = scene.baseline.clone().take_gaps(&scrape);
+    Ok((!is_empty).then(|| "the Collector's queues are not empty".to_owned()))
+}
+
+/// Drives, and meanwhile watches whom the services are connected to.
+async fn drive(scene: &mut Scene, target: &Target) -> anyhow::Result<Driven> {
+    let mut seen = std::mem::take(&mut scene.sockets);
+    let driven = tokio::select! {
+        driven = scene.driver.drive() => driven,
+        error = watch(target, &mut seen) => Err(error),
+    };
+    scene.sockets = seen;
+    driven
+}
+
+/// Looks until a look fails: a service has ended.
+async fn watch(target: &Target, seen: &mut Seen) -> anyhow::Error {
+    loop {
+        for (service, pid) in &target.pids {
+            if let Err(error) = seen.look(service, *pid) {
+                return error;
+            }
+        }
+        tokio::time::sleep(WATCH).await;
+    }
+}

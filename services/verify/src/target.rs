@@ -1,0 +1,158 @@
+//! Where the system under judgement runs: an instance of the stack, and clients for each of its addresses.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context;
+use stack::{Addresses, Instance, TraceStore};
+use tokio::sync::Mutex;
+
+use crate::backend::{Archive, Collector, Loki, Prometheus, Tempo, Traces};
+use crate::check::{Baseline, Scene};
+use crate::contract::Contract;
+use crate::drive::{Driven, Driver};
+use crate::expectations::SERVICES;
+use crate::sockets::{Allowed, Seen};
+
+/// What verify knows about an instance; taken once, as looking it up blocks.
+#[derive(Clone, Debug)]
+pub struct Target {
+    root: PathBuf,
+    pub addresses: Addresses,
+    store: TraceStore,
+    /// The services that are processes of this machine.
+    pub pids: BTreeMap<&'static str, u32>,
+}
+
+// === impl Target ===
+
+impl Target {
+    /// The stack of the working copy that the current directory is in.
+    pub fn here() -> anyhow::Result<Self> {
+        let start = std::env::current_dir().context("the current directory is gone")?;
+        let root = stack::repository_root(&start)?;
+        Self::of(&root, &Instance::main(&root)?)
+    }
+
+    pub fn of(root: &Path, instance: &Instance) -> anyhow::Result<Self> {
+        let pids = SERVICES
+            .into_iter()
+            .filter_map(|service| Some((service, instance.pid(service)?)))
+            .collect();
+        Ok(Self {
+            root: root.to_owned(),
+            addresses: instance.addresses(),
+            store: instance.traces(),
+            pids,
+        })
+    }
+
+    /// Everything that arrives from now on.
+    pub async fn traces_from_now(&self) -> anyhow::Result<Traces> {
+        self.traces(Archive::from_now).await
+    }
+
+    pub async fn traces_of(&self, id: &str) -> anyhow::Result<Traces> {
+        self.traces(|directory| Ok(Archive::of_trace(directory, id)))
+            .await
+    }
+
+    /// Tempo if one answers, whoever started it: in containers no binary is on this machine.
+    async fn traces(
+        &self,
+        archive: impl FnOnce(&Path) -> anyhow::Result<Archive>,
+    ) -> anyhow::Result<Traces> {
+        let tempo = Tempo::new(&self.addresses.tempo)?;
+        Ok(match &self.store {
+            TraceStore::Archive(directory) if tempo.ready().await.is_err() => {
+                Traces::Archive(archive(directory)?)
+            }
+            _ => Traces::Tempo(tempo),
+        })
+    }
+
+    pub fn loki(&self) -> anyhow::Result<Loki> {
+        Loki::new(&self.addresses.loki)
+    }
+
+    pub fn prometheus(&self) -> anyhow::Result<Prometheus> {
+        Prometheus::new(&self.addresses.prometheus)
+    }
+
+    pub fn driver(&self) -> anyhow::Result<Driver> {
+        Driver::new(&self.addresses.gateway)
+    }
+
+    /// A scene in which nothing has been driven yet.
+    pub async fn scene(&self) -> anyhow::Result<Scene> {
+        let at = &self.addresses;
+        Ok(Scene {
+            traces: self.traces_from_now().await?,
+            prometheus: self.prometheus()?,
+            loki: self.loki()?,
+            collector: Collector::new(
+                &at.collector_health,
+                &at.collector_zpages,
+                &at.collector_metrics,
+            )?,
+            driver: self.driver()?,
+            driven: Driven::nothing(SystemTime::now()),
+            baseline: Baseline::default(),
+            contract: Contract::of(&self.root)?,
+            sockets: Seen::default(),
+            allowed: self.allowed(),
+            cache: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// The call graph by ports, for the services whose processes we can look into.
+    fn allowed(&self) -> Vec<Allowed> {
+        let at = &self.addresses;
+        let collector = (port(&at.otlp_http), "the Collector");
+        let product = (port(&at.product), "product");
+        let inventory = (port(&at.inventory), "inventory");
+        let order = (port(&at.order), "order");
+        let all = [
+            (
+                "gateway",
+                &at.gateway,
+                vec![collector, product, inventory, order],
+            ),
+            ("product", &at.product, vec![collector]),
+            ("inventory", &at.inventory, vec![collector]),
+            ("order", &at.order, vec![collector, product, inventory]),
+        ];
+        all.into_iter()
+            .filter(|(service, ..)| self.pids.contains_key(service))
+            .map(|(service, listens, peers)| Allowed {
+                service,
+                listens: port(listens),
+                peers: peers
+                    .into_iter()
+                    .map(|(port, name)| (port, name.to_owned()))
+                    .collect(),
+            })
+            .collect()
+    }
+}
+
+/// The port of `http://host:port`.
+fn port(url: &str) -> u16 {
+    url.rsplit(':')
+        .next()
+        .and_then(|rest| rest.split('/').next())
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_of_an_address_is_read() {
+        assert_eq!(port("http://127.0.0.1:4318"), 4318);
+        assert_eq!(port("http://127.0.0.1:8083/"), 8083);
+    }
+}
