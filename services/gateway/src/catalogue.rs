@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use slog::{Logger, warn};
+use telemetry::names::events;
 use tracing::instrument;
 
 use crate::clients::{Clients, Product};
@@ -56,7 +57,7 @@ impl Stock {
 async fn stock(clients: &Clients, product_ids: Vec<String>, log: &Logger) -> Stock {
     let levels = clients.stock(product_ids).await;
     let levels = levels.inspect_err(|failure| {
-        warn!(log, "catalogue without stock levels"; "error" => #failure);
+        warn!(log, "catalogue without stock levels"; "event.name" => events::CATALOGUE_WITHOUT_STOCK, "error" => #failure);
     });
     Stock(levels.ok().map(|levels| levels.into_iter().collect()))
 }

@@ -96,7 +96,7 @@ where
             }
             Err(error) => {
                 if !std::mem::replace(&mut is_failing, true) {
-                    warn!(log, "connections cannot be accepted"; "exception.message" => error.to_string());
+                    warn!(log, "connections cannot be accepted"; "event.name" => events::SERVICE_ACCEPT_FAILED, "exception.message" => error.to_string());
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -133,7 +133,7 @@ impl Connections {
         self.tasks.spawn(async move {
             tokio::select! {
                 ended = connection => if let Err(error) = ended {
-                    debug!(log, "a connection ended early"; "exception.message" => error.to_string());
+                    debug!(log, "a connection ended early"; "event.name" => events::SERVICE_CONNECTION_ENDED, "exception.message" => error.to_string());
                 },
                 () = cut.cancelled() => {}
             }
@@ -146,7 +146,7 @@ impl Connections {
         tokio::select! {
             () = self.graceful.shutdown() => {}
             () = async { running.wait().await; tokio::time::sleep(LINGER).await } => {
-                debug!(self.log, "idle connections are cut");
+                debug!(self.log, "idle connections are cut"; "event.name" => events::SERVICE_CONNECTION_ENDED);
             }
         }
         self.cut.cancel();

@@ -106,6 +106,7 @@ impl Inventory {
         {
             Span::current().record("otel.status_code", "ERROR");
             error!(self.log, "the stock could not be changed";
+                "event.name" => events::STORE_FAILED,
                 attributes::ORDER_ID => order.as_str(), "error" => #failure);
         }
         result
@@ -121,7 +122,7 @@ impl InventoryService for Inventory {
         let products = request.into_inner().product_ids;
         reservation::check_products(&products).map_err(Error::from)?;
         let levels = self.store.levels(&products).await.inspect_err(|failure| {
-            error!(self.log, "the stock could not be read"; "error" => #failure);
+            error!(self.log, "the stock could not be read"; "event.name" => events::STORE_FAILED, "error" => #failure);
         })?;
         let level = |(product_id, available)| wire::StockLevel {
             product_id,

@@ -37,7 +37,7 @@ pub(crate) async fn run(store: Store, metrics: Metrics, ttl: Duration, ctx: Serv
             Err(error) => Err(error),
         };
         if let Err(failure) = swept {
-            error!(ctx.log, "expired reservations could not be given back"; "error" => #failure);
+            error!(ctx.log, "expired reservations could not be given back"; "event.name" => events::STORE_FAILED, "error" => #failure);
         }
     }
 }

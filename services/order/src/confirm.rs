@@ -79,7 +79,7 @@ impl Reconciler {
                         .await
                 }
                 Err(error) => {
-                    warn!(self.log, "orders are not confirmed yet"; "error" => #error);
+                    warn!(self.log, "orders are not confirmed yet"; "event.name" => events::ORDER_UNCONFIRMED, "error" => #error);
                     let pause = tokio::time::sleep(wait);
                     wait = (wait * 2).min(LONGEST_WAIT);
                     // Not woken early: a dependency that is down would be asked at the pace of the orders.

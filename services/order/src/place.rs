@@ -215,6 +215,7 @@ impl Placing {
             Err(error) => {
                 crate::confirm::mark(&Span::current(), &error);
                 warn!(self.log, "order is not confirmed yet";
+                    "event.name" => events::ORDER_UNCONFIRMED,
                     attributes::ORDER_ID => %order_id, "error" => #error);
                 self.unconfirmed.notify_one();
                 State::Placed

@@ -80,6 +80,7 @@ impl Release {
                 span.record("otel.status_code", "ERROR");
                 span.record("error.type", error.trouble.kind());
                 warn!(self.log, "stock could not be released, it will expire";
+                    "event.name" => events::ORDER_RELEASE_FAILED,
                     attributes::ORDER_ID => %order_id, "error" => #error);
             }
         }

@@ -60,7 +60,7 @@ impl OrderService for Service {
             })),
             Err(error) => {
                 if error.outcome() == Outcome::Failed {
-                    error!(self.placing.log, "order could not be read"; "error" => #&error);
+                    error!(self.placing.log, "order could not be read"; "event.name" => events::STORE_FAILED, "error" => #&error);
                 }
                 Err(Status::from(&error))
             }

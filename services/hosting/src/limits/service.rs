@@ -16,6 +16,7 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 use slog::{Logger, error};
+use telemetry::names::events;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -151,7 +152,7 @@ where
         Ok(Ok(Ok(response))) => Ok(response),
         Ok(Ok(Err(never))) => match never {},
         Ok(Err(panic)) => {
-            error!(log, "a handler panicked"; "exception.type" => "panic", "exception.message" => message(&*panic));
+            error!(log, "a handler panicked"; "event.name" => events::REQUEST_PANICKED, "exception.type" => "panic", "exception.message" => message(&*panic));
             Err(Refusal::Panicked)
         }
         Err(_) => Err(Refusal::TimedOut(limits.timeout)),
