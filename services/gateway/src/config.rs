@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use hosting::Limits;
 use http::Uri;
 use telemetry::config::Reader;
 use telemetry::names::attributes;
@@ -9,6 +10,7 @@ use telemetry::names::attributes;
 #[derive(Debug, Clone)]
 pub struct Config {
     pub listen: SocketAddr,
+    pub limits: Limits,
     pub product: Uri,
     pub inventory: Uri,
     pub order: Uri,
@@ -35,6 +37,7 @@ impl Config {
     pub fn read(reader: &mut Reader<'_>) -> Self {
         Self {
             listen: reader.address("SHOP_LISTEN_ADDR", "127.0.0.1:8080"),
+            limits: Limits::read(reader),
             product: reader.url("SHOP_PRODUCT_URL", "http://127.0.0.1:8081"),
             inventory: reader.url("SHOP_INVENTORY_URL", "http://127.0.0.1:8082"),
             order: reader.url("SHOP_ORDER_URL", "http://127.0.0.1:8083"),

@@ -14,26 +14,26 @@ mod scenario;
 
 use std::sync::Arc;
 
-use hosting::Limits;
 use otel_tower::http::{Edge, PublicEdge};
-use telemetry::ServiceContext;
-use tokio::net::TcpListener;
+use telemetry::{Service, ServiceContext};
 
 use crate::clients::Clients;
 use crate::routes::Gateway;
 
 pub use crate::config::{Backends, Config};
 
+/// The code of this service.
+pub const SERVICE: Service = Service {
+    name: env!("CARGO_PKG_NAME"),
+    version: env!("CARGO_PKG_VERSION"),
+};
+
 /// Serves until `ctx.stopping`, then finishes what runs.
 ///
 /// # Errors
-/// The listener is unusable.
-pub async fn serve(
-    listener: TcpListener,
-    config: Config,
-    limits: Limits,
-    ctx: ServiceContext,
-) -> anyhow::Result<()> {
+/// The address cannot be had.
+pub async fn serve(config: Config, ctx: ServiceContext) -> anyhow::Result<()> {
+    let listener = hosting::bind(config.listen).await?;
     let checks = clients::checks(&config);
     let gateway = Arc::new(Gateway {
         clients: Clients::new(&config),
@@ -46,5 +46,5 @@ pub async fn serve(
         trust_caller: config.trust_caller,
         baggage_allow: config.baggage_allow,
     });
-    hosting::http::serve(listener, routes, limits, edge, &ctx).await
+    hosting::http::serve(listener, routes, config.limits, edge, &ctx).await
 }

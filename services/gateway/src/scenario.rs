@@ -6,6 +6,7 @@ use std::time::Instant;
 use hosting::fault::Fault;
 use proto::order::v1::{OrderItem, PlaceOrderRequest};
 use slog::Logger;
+use telemetry::names::attributes;
 use tracing::field::Empty;
 use tracing::{Span, instrument};
 
@@ -81,7 +82,7 @@ impl Scenario {
         let order = match self.fault() {
             None => place.await?,
             Some(fault) => {
-                Span::current().record("shop.fault", fault.name());
+                Span::current().record(attributes::FAULT, fault.name());
                 fault.ask(place).await?
             }
         };

@@ -18,11 +18,9 @@ mod turns;
 
 use std::sync::Arc;
 
-use hosting::Limits;
 use proto::order::v1::METHODS;
 use proto::order::v1::order_service_server::OrderServiceServer;
-use telemetry::ServiceContext;
-use tokio::net::TcpListener;
+use telemetry::{Service, ServiceContext};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
@@ -31,22 +29,24 @@ use crate::clients::{Inventory, Products};
 use crate::confirm::Reconciler;
 use crate::metrics::Metrics;
 use crate::place::Placing;
-use crate::service::Service;
+use crate::service::Orders;
 use crate::store::Store;
 use crate::turns::Turns;
 
 pub use crate::config::Config;
 
+/// The code of this service.
+pub const SERVICE: Service = Service {
+    name: env!("CARGO_PKG_NAME"),
+    version: env!("CARGO_PKG_VERSION"),
+};
+
 /// Serves until `ctx.stopping`, then finishes what runs: calls first, then what outlives them.
 ///
 /// # Errors
-/// The database cannot be opened, or the listener is unusable.
-pub async fn serve(
-    listener: TcpListener,
-    config: Config,
-    limits: Limits,
-    ctx: ServiceContext,
-) -> anyhow::Result<()> {
+/// The database cannot be opened, or the address cannot be had.
+pub async fn serve(config: Config, ctx: ServiceContext) -> anyhow::Result<()> {
+    let listener = hosting::bind(config.listen).await?;
     let (store, has_unconfirmed) = Store::open(&config.data_dir).await?;
     let placing = Placing {
         store: store.clone(),
@@ -70,8 +70,8 @@ pub async fn serve(
     let tasks = placing.tasks.clone();
     telemetry::spawn(tasks.track_future(reconciler.run(ctx.stopping.clone())));
 
-    let routes = Routes::new(OrderServiceServer::new(Service { placing }));
-    let served = hosting::grpc::serve(listener, routes, METHODS, limits, &ctx).await;
+    let routes = Routes::new(OrderServiceServer::new(Orders { placing }));
+    let served = hosting::grpc::serve(listener, routes, METHODS, config.limits, &ctx).await;
     tasks.close();
     tasks.wait().await;
     store.close().await;

@@ -202,8 +202,8 @@ impl Placing {
         info!(self.log, "order placed";
             "event.name" => events::ORDER_PLACED,
             attributes::ORDER_ID => %order.id,
-            "shop.order.items" => order.lines.len(),
-            "shop.order.total" => order.total.minor);
+            attributes::ORDER_ITEMS => order.lines.len(),
+            attributes::ORDER_TOTAL => order.total.minor);
         Ok(order)
     }
 

@@ -16,12 +16,12 @@ use crate::error::OrderError;
 use crate::metrics::{Attempt, Outcome};
 use crate::place::{Placement, Placing};
 
-pub(crate) struct Service {
+pub(crate) struct Orders {
     pub(crate) placing: Placing,
 }
 
 #[tonic::async_trait]
-impl OrderService for Service {
+impl OrderService for Orders {
     async fn place_order(
         &self,
         request: Request<v1::PlaceOrderRequest>,
@@ -68,7 +68,7 @@ impl OrderService for Service {
     }
 }
 
-impl Service {
+impl Orders {
     async fn place(
         &self,
         request: &v1::PlaceOrderRequest,
@@ -93,7 +93,7 @@ impl Service {
                 info!(self.placing.log, "order rejected, out of stock";
                     "event.name" => events::ORDER_REJECTED,
                     attributes::ORDER_OUTCOME => "rejected",
-                    "shop.order.shortages" => shortages.len());
+                    attributes::ORDER_SHORTAGES => shortages.len());
                 let shortages = shortages.into_iter().map(v1::Shortage::from).collect();
                 let rejection = v1::Rejection { shortages };
                 (

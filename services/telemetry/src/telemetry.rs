@@ -86,7 +86,13 @@ impl Telemetry {
         let providers = Providers::build(config, resource, install)?;
         let meter = providers.meters.meter_with_scope(metrics::scope());
         let otel = OtelDrain::new(&providers.loggers);
-        let (log, guard) = log::build(config.service.name, &config.log, &meter, otel)?;
+        let (log, guard) = log::build(
+            config.service.name,
+            &config.service_name,
+            &config.log,
+            &meter,
+            otel,
+        )?;
         if let Err(error) = process::register(&meter) {
             slog::warn!(guard.local(), "No metrics of the process here";
                 "event.name" => events::TELEMETRY_DIAGNOSTIC, "exception.message" => %error);

@@ -21,14 +21,17 @@ use super::lane::Lane;
 use super::{Error, line};
 use crate::config::LogConfig;
 
-/// Builds the root logger of a service, with the key `service`, over `otel` and the lanes that `config` asks for.
+/// Builds the root logger of a service over `otel` and the lanes that `config` asks for.
+///
+/// Each line says `service`, the name that the resource says over OTLP; `code` names the file.
 ///
 /// Instruments are built from `meter`: give one of a provider that is already installed.
 ///
 /// # Errors
 /// When the log directory or the file in it cannot be used.
 pub fn build<D>(
-    service: &'static str,
+    code: &'static str,
+    service: &str,
     config: &LogConfig,
     meter: &Meter,
     otel: D,
@@ -38,24 +41,25 @@ where
 {
     let dropped = Dropped::new(meter);
     let reopen = Arc::new(AtomicBool::new(false));
-    let path = config.dir.join(format!("rust_app_{service}.log"));
+    let path = config.dir.join(format!("rust_app_{code}.log"));
     let file = RotatingFile::open(path, config, Arc::clone(&reopen))?;
 
     let is_terminal = io::stderr().is_terminal();
     let is_coloured = is_terminal && std::env::var_os("NO_COLOR").is_none();
     let console = || Console::new(Lane::new(dropped.lane("console")), is_coloured);
     let lines = Lines {
+        service: service.into(),
         file: Lane::new(dropped.lane("file")),
         console: config.console.unwrap_or(is_terminal).then(console),
     };
-    let local = root(service, config, lines.clone());
+    let local = root(config, lines.clone());
     lines
         .file
         .start("log-file", file.complain_to(local.clone()))?;
     if let Some(console) = &lines.console {
         console.lane().start("log-console", Stderr)?;
     }
-    let log = root(service, config, Duplicate(otel, lines.clone()).ignore_res());
+    let log = root(config, Duplicate(otel, lines.clone()).ignore_res());
     let guard = Guard {
         bridge: Bridge::new(log.clone(), local.clone(), dropped.bridge()),
         local,
@@ -65,17 +69,18 @@ where
     Ok((log, guard))
 }
 
-fn root<D>(service: &'static str, config: &LogConfig, drain: D) -> Logger
+fn root<D>(config: &LogConfig, drain: D) -> Logger
 where
     D: SendSyncRefUnwindSafeDrain<Ok = (), Err = Never> + UnwindSafe + 'static,
 {
     let drain = LevelFilter(Stamp::new(drain), config.level);
-    Logger::root(drain.ignore_res(), o!("service" => service))
+    Logger::root(drain.ignore_res(), o!())
 }
 
 /// The lanes that are lines of text.
 #[derive(Clone)]
 struct Lines {
+    service: Arc<str>,
     file: Arc<Lane>,
     console: Option<Console>,
 }
@@ -92,7 +97,7 @@ impl Drain for Lines {
     type Err = Never;
 
     fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
-        line::with_json(record, values, |line| self.file.push(line));
+        line::with_json(&self.service, record, values, |line| self.file.push(line));
         if let Some(console) = &self.console {
             console.log(record, values)?;
         }
@@ -178,6 +183,7 @@ mod tests {
             local: log,
             // Without a thread it never ends.
             lines: Lines {
+                service: "order".into(),
                 file: Lane::new(dropped.lane("file")),
                 console: None,
             },

@@ -54,9 +54,7 @@ impl Drain for Console {
 
     fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
         let mut fields = Fields::collect(record, values);
-        fields.retain(|key| {
-            !["service", "target", "code.file.path", "code.line.number"].contains(&key)
-        });
+        fields.retain(|key| !["target", "code.file.path", "code.line.number"].contains(&key));
         let keys = Keys(fields);
         let fixed = RecordStatic {
             location: record.location(),
@@ -215,10 +213,7 @@ mod tests {
     fn printed(is_coloured: bool, statement: impl FnOnce(&Logger)) -> String {
         let lane = Lane::new(Dropped::new(&global::meter("test")).lane("console"));
         let console = Console::new(Arc::clone(&lane), is_coloured);
-        statement(&Logger::root(
-            Stamp::new(console).fuse(),
-            o!("service" => "order"),
-        ));
+        statement(&Logger::root(Stamp::new(console).fuse(), o!()));
         String::from_utf8(lane.waiting()).unwrap()
     }
 

@@ -13,8 +13,13 @@ use slog_json::Json;
 const KEEP: usize = 64 * 1024;
 
 /// Hands `write` the record as one line, newline included. All of it happens on the caller's thread, where the span is.
-pub(super) fn with_json(record: &Record<'_>, values: &OwnedKVList, write: impl FnOnce(&[u8])) {
-    let line = Line::new(record, values);
+pub(super) fn with_json(
+    service: &str,
+    record: &Record<'_>,
+    values: &OwnedKVList,
+    write: impl FnOnce(&[u8]),
+) {
+    let line = Line::new(service, record, values);
     let writer = Writer::take();
     let fixed = RecordStatic {
         location: record.location(),
@@ -40,20 +45,23 @@ pub(super) fn message(record: &Record<'_>) -> String {
 
 /// Everything a line holds, in its order. No code of the caller runs after this is made: a value that logs while it is
 /// formatted would find the writer taken.
-struct Line {
+struct Line<'a> {
+    service: &'a str,
     stamped: Option<Stamped>,
     level: &'static str,
     message: String,
     fields: Fields,
 }
 
-impl Line {
-    fn new(record: &Record<'_>, values: &OwnedKVList) -> Self {
+impl<'a> Line<'a> {
+    fn new(service: &'a str, record: &Record<'_>, values: &OwnedKVList) -> Self {
         let mut fields = Fields::collect(record, values);
         // The line's own, and no stamp keeps them free.
         fields.rename("level", "attribute.level");
         fields.rename("message", "attribute.message");
+        fields.rename("service", "attribute.service");
         Self {
+            service,
             stamped: Stamped::current(),
             level: severity(record.level()).name(),
             message: message(record),
@@ -62,13 +70,14 @@ impl Line {
     }
 }
 
-impl KV for Line {
+impl KV for Line<'_> {
     fn serialize(&self, record: &Record<'_>, serializer: &mut dyn Serializer) -> slog::Result {
         if let Some(stamped) = &self.stamped {
             serializer.emit_str("timestamp", &stamped.timestamp().to_string())?;
         }
         serializer.emit_str("level", self.level)?;
         serializer.emit_str("message", &self.message)?;
+        serializer.emit_str("service", self.service)?;
         if let Some((trace_id, span_id, flags)) = self.stamped.and_then(|stamped| stamped.ids()) {
             serializer.emit_str("trace_id", &trace_id.to_string())?;
             serializer.emit_str("span_id", &span_id.to_string())?;

@@ -218,6 +218,25 @@ fn a_disabled_sdk_sends_nothing_and_still_logs_to_the_file() {
 }
 
 #[test]
+fn a_service_that_the_environment_renames_has_that_name_in_both_lanes() {
+    let sink = Sink::start();
+    let child = greeter(&sink.endpoint(), &[("OTEL_SERVICE_NAME", "chosen")]);
+    child.listening();
+    child.terminate();
+    let exit = child.wait();
+    assert!(!exit.log_lines.is_empty());
+    for line in &exit.log_lines {
+        assert_eq!(line["service"], "chosen");
+    }
+    for record in sink.logs() {
+        let name = record.resource.get("service.name");
+        assert_eq!(name, Some(&Value::from("chosen")));
+        let repeated = record.attributes.get("service");
+        assert_eq!(repeated, None, "the resource says it");
+    }
+}
+
+#[test]
 fn the_environment_names_the_service() {
     let sink = Sink::start();
     let both = [

@@ -59,6 +59,7 @@ impl Lanes {
             .build();
         let (log, guard) = build(
             "order",
+            "order",
             &config,
             &meters.meter("test"),
             OtelDrain::new(&loggers),
@@ -210,6 +211,8 @@ fn as_line(record: &LogDataWithResource) -> Value {
         .collect();
     let time = humantime::format_rfc3339_nanos(record.timestamp().unwrap());
     line.insert("timestamp".into(), json!(time.to_string()));
+    // Over OTLP the resource says it.
+    line.insert("service".into(), json!("order"));
     line.insert("level".into(), json!(record.severity_text().unwrap()));
     line.insert("message".into(), text(record.body().unwrap()));
     if let Some(ids) = record.trace_context() {

@@ -161,7 +161,7 @@ fn from_file(line: &Json) -> Record {
 fn from_otlp(log: &Log) -> Record {
     let attributes = log.attributes.0.iter();
     let attributes =
-        attributes.filter(|(key, _)| !["event.name", "target", "service"].contains(&key.as_str()));
+        attributes.filter(|(key, _)| !["event.name", "target"].contains(&key.as_str()));
     Record {
         time: log.time,
         service: log.service().to_owned(),
