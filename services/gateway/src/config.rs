@@ -28,7 +28,8 @@ pub struct Config {
 pub struct Backends {
     /// Explore serves all three signals where there is a Grafana.
     pub grafana: Option<Uri>,
-    pub tempo: Uri,
+    /// `None` where no Tempo runs.
+    pub tempo: Option<Uri>,
     pub loki: Uri,
     pub prometheus: Uri,
 }
@@ -71,7 +72,15 @@ impl Backends {
             grafana: reader.parse("SHOP_GRAFANA_URL", None, expected, |text| {
                 link(text).map(Some)
             }),
-            tempo: reader.url("SHOP_TEMPO_URL", "http://127.0.0.1:3200"),
+            tempo: reader.parse(
+                "SHOP_TEMPO_URL",
+                Some(Uri::from_static("http://127.0.0.1:3200")),
+                "none, or http:// or https:// with a host, such as http://127.0.0.1:3200",
+                |text| match text {
+                    "none" => Some(None),
+                    text => link(text).map(Some),
+                },
+            ),
             loki: reader.url("SHOP_LOKI_URL", "http://127.0.0.1:3100"),
             prometheus: reader.url("SHOP_PROMETHEUS_URL", "http://127.0.0.1:9090"),
         }

@@ -11,7 +11,9 @@ const METRICS_QUERY: &str = r#"sum by (http_response_status_code) (rate(http_ser
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Links {
-    trace: String,
+    /// Absent where nothing answers for a single trace: then `just trace ID` does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
     logs: String,
     metrics: String,
 }
@@ -22,19 +24,22 @@ impl Links {
         let logs = format!(r#"{{lane="otlp"}} | trace_id="{trace_id}""#);
         match &backends.grafana {
             Some(grafana) => Self {
-                trace: explore(grafana, "tempo", "traceql", "query", trace_id),
+                trace: Some(explore(grafana, "tempo", "traceql", "query", trace_id)),
                 logs: explore(grafana, "loki", "range", "expr", &logs),
                 metrics: explore(grafana, "prometheus", "range", "expr", METRICS_QUERY),
             },
             None => Self {
-                trace: format!("{}/api/traces/{trace_id}", base(&backends.tempo)),
+                trace: backends
+                    .tempo
+                    .as_ref()
+                    .map(|tempo| format!("{}/api/traces/{trace_id}", base(tempo))),
                 logs: format!(
                     "{}/loki/api/v1/query_range?since=1h&query={}",
                     base(&backends.loki),
                     encode(&logs)
                 ),
                 metrics: format!(
-                    "{}/query?g0.tab=graph&g0.range_input=15m&g0.expr={}",
+                    "{}/api/v1/query?query={}",
                     base(&backends.prometheus),
                     encode(METRICS_QUERY)
                 ),
@@ -89,7 +94,7 @@ mod tests {
     fn backends(grafana: Option<&'static str>) -> Backends {
         Backends {
             grafana: grafana.map(Uri::from_static),
-            tempo: Uri::from_static("http://127.0.0.1:3200"),
+            tempo: Some(Uri::from_static("http://127.0.0.1:3200")),
             loki: Uri::from_static("http://127.0.0.1:3100/"),
             prometheus: Uri::from_static("http://127.0.0.1:9090/prom/"),
         }
@@ -100,7 +105,7 @@ mod tests {
         let links = Links::new(&backends(None), TRACE_ID);
         assert_eq!(
             links.trace,
-            format!("http://127.0.0.1:3200/api/traces/{TRACE_ID}")
+            Some(format!("http://127.0.0.1:3200/api/traces/{TRACE_ID}"))
         );
         let query = format!("query=%7Blane%3D%22otlp%22%7D%20%7C%20trace_id%3D%22{TRACE_ID}%22");
         let logs = "http://127.0.0.1:3100/loki/api/v1/query_range?since=1h&";
@@ -108,15 +113,24 @@ mod tests {
         assert!(
             links
                 .metrics
-                .starts_with("http://127.0.0.1:9090/prom/query?g0.")
+                .starts_with("http://127.0.0.1:9090/prom/api/v1/query?query=sum")
         );
+    }
+
+    #[test]
+    fn without_tempo_there_is_no_link_to_a_trace() {
+        let mut backends = backends(None);
+        backends.tempo = None;
+        let links = serde_json::to_value(Links::new(&backends, TRACE_ID)).unwrap();
+        assert!(links.get("trace").is_none(), "{links}");
+        assert!(links.get("logs").is_some(), "{links}");
     }
 
     #[test]
     fn with_grafana_all_links_open_explore() {
         let links = Links::new(&backends(Some("https://grafana.example/sub/")), TRACE_ID);
         for (link, source) in [
-            (links.trace, "tempo"),
+            (links.trace.unwrap(), "tempo"),
             (links.logs, "loki"),
             (links.metrics, "prometheus"),
         ] {

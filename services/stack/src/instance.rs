@@ -320,6 +320,9 @@ impl Instance {
             for (name, template) in SERVICE_ENVIRONMENT {
                 result.set(name, self.environment.expand(template)?);
             }
+            if !component_runs(self, "tempo") {
+                result.set("SHOP_TEMPO_URL", "none");
+            }
             if component_runs(self, "grafana") {
                 result.set(
                     "SHOP_GRAFANA_URL",

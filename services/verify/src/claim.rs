@@ -124,6 +124,8 @@ pub enum Whole {
     Pipelines,
     TraceresponseEverywhere,
     SameOrderForTheSameKey,
+    /// What the scenario page links to.
+    LinksAnswer,
     /// The fourth step of the original's walk: Tempo's own address for a trace.
     TraceByOldAddress,
     AbandonedIsCancelled,

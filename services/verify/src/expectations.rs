@@ -359,6 +359,7 @@ fn responses() -> Vec<Row> {
     rows.extend(rows! {
         whole "API: every response carries traceresponse": Whole::TraceresponseEverywhere;
         whole "API: one idempotency key, one order": Whole::SameOrderForTheSameKey;
+        whole "scenario page: the links of a run open what they name": Whole::LinksAnswer;
     });
     rows
 }

@@ -31,14 +31,20 @@ function show(name, status, milliseconds, answer) {
   cell(row, "Time", seconds(milliseconds));
   cell(row, "Trace ID", answer.trace_id ?? "", "trace-id");
   const see = cell(row, "See", "", "links");
-  for (const [kind, url] of Object.entries(answer.links ?? {})) {
+  const links = answer.links ?? {};
+  for (const kind of ["trace", "logs", "metrics"].filter((kind) => links[kind])) {
     const link = document.createElement("a");
-    link.href = url;
+    link.href = links[kind];
     link.target = "_blank";
     link.rel = "noopener";
     link.textContent = kind;
     link.setAttribute("aria-label", `${kind} of this ${name} run`);
     see.append(link, " ");
+  }
+  if (answer.trace_id && !links.trace) {
+    const command = document.createElement("code");
+    command.textContent = `just trace ${answer.trace_id}`;
+    see.prepend(command, " ");
   }
   cell(row, "Detail", detailOf(answer));
 }

@@ -1,6 +1,7 @@
 //! Judges one row against the running system: one look, one verdict.
 
 mod documented;
+mod links;
 mod logs;
 mod metrics;
 mod pipeline;

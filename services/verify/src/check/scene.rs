@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use super::{documented, logs, metrics, pipeline, traces};
+use super::{documented, links, logs, metrics, pipeline, traces};
 use crate::backend::{Collector, Loki, Prometheus, Sample, Tempo, Traces};
 use crate::claim::{Claim, Component, Response, Row, Whole};
 use crate::contract::Contract;
@@ -74,6 +74,7 @@ impl Scene {
             Whole::Pipelines => pipeline::zpages(self).await,
             Whole::TraceresponseEverywhere => Ok(self.traceresponse_everywhere()),
             Whole::SameOrderForTheSameKey => Ok(self.same_order()),
+            Whole::LinksAnswer => links::answer(self).await,
             Whole::TraceByOldAddress => traces::by_old_address(self).await,
             Whole::AbandonedIsCancelled => traces::abandoned(self).await,
             Whole::IdsAreNoLabels => logs::ids_are_no_labels(self).await,
