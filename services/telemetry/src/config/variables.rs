@@ -161,7 +161,7 @@ pub const VARIABLES: &[Variable] = &[
         "SHOP_TEMPO_URL",
         "gateway",
         "http://127.0.0.1:3200",
-        "Tempo, for links of the scenario page; `none` where none runs",
+        "Tempo, for links of the scenario page; the word none where none runs",
     ),
     variable(
         "SHOP_LOKI_URL",
