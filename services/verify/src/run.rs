@@ -38,8 +38,8 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             gate: Duration::from_secs(15),
-            // Two export intervals and a rule evaluation.
-            baseline: Duration::from_secs(20),
+            // Two flushes of the connectors, an export interval and a rule evaluation.
+            baseline: Duration::from_secs(25),
             // Data is there within an export interval, a flush of the connectors and a rule evaluation; the rest is slack.
             arrival: Duration::from_secs(40),
             closing: Duration::from_secs(30),
@@ -202,8 +202,9 @@ async fn stale(scene: &Scene, begun: SystemTime) -> anyhow::Result<Option<String
             Some(_) => {}
         }
     }
-    // A span is at the Collector within the services' batch delay, and counted at the connector's next flush.
-    let after = epoch_seconds(begun) + SPANS_ARRIVE.as_secs_f64();
+    // A span is at the Collector within the services' batch delay. A series that is new at the connector's next flush is
+    // sent as 0 first, so that `rate()` sees its beginning: only the flush after that one has all counts.
+    let after = epoch_seconds(begun) + (SPANS_ARRIVE + scene.interval).as_secs_f64();
     let flushed = format!("max(timestamp(traces_spanmetrics_calls_total)) >= {after:.3}");
     let is_flushed = !scene.prometheus.query(&flushed).await?.is_empty();
     Ok((!is_flushed).then(|| "the span metrics are older than the run".to_owned()))

@@ -111,7 +111,7 @@ pipelines:
 /// A red row waits all of this; a green one needs an export interval, a flush and a rule evaluation.
 const PATIENCE: Patience = Patience {
     gate: Duration::from_secs(3),
-    baseline: Duration::from_secs(25),
+    baseline: Duration::from_secs(30),
     arrival: Duration::from_secs(12),
     closing: Duration::from_secs(6),
 };

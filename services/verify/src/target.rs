@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use stack::{Addresses, Instance, TraceStore};
@@ -21,6 +21,8 @@ pub struct Target {
     root: PathBuf,
     pub addresses: Addresses,
     store: TraceStore,
+    /// How often metrics leave the services and the Collector's connectors.
+    interval: Duration,
     /// The services that are processes of this machine.
     pub pids: BTreeMap<&'static str, u32>,
 }
@@ -44,6 +46,7 @@ impl Target {
             root: root.to_owned(),
             addresses: instance.addresses(),
             store: instance.traces(),
+            interval: interval(instance)?,
             pids,
         })
     }
@@ -98,6 +101,7 @@ impl Target {
             )?,
             driver: self.driver()?,
             driven: Driven::nothing(SystemTime::now()),
+            interval: self.interval,
             baseline: Baseline::default(),
             contract: Contract::of(&self.root)?,
             sockets: Seen::default(),
@@ -138,6 +142,15 @@ impl Target {
 }
 
 /// The port of `http://host:port`.
+fn interval(instance: &Instance) -> anyhow::Result<Duration> {
+    const NAME: &str = "OTEL_METRIC_EXPORT_INTERVAL";
+    let value = instance.variable(NAME).unwrap_or_default();
+    let milliseconds = value
+        .parse()
+        .with_context(|| format!("{NAME}={value}: expected milliseconds"))?;
+    Ok(Duration::from_millis(milliseconds))
+}
+
 fn port(url: &str) -> u16 {
     url.rsplit(':')
         .next()

@@ -41,6 +41,8 @@ pub struct Scene {
     pub collector: Collector,
     pub driver: Driver,
     pub driven: Driven,
+    /// Between two flushes of the connectors.
+    pub interval: Duration,
     pub baseline: Baseline,
     pub contract: Contract,
     pub sockets: Seen,
