@@ -1,10 +1,21 @@
-//! Is a component ready? One HTTP request or one connection, over loopback, without a client library.
+//! Is a component ready? One HTTP request or one connection, without a client library.
+//!
+//! The launcher asks with it, and so do the health checks of containers whose images have no shell: the binary `probe`
+//! is static and needs nothing else.
+//!
+//! ```
+//! let probe: probe::Probe = "http://127.0.0.1:13133/ready".parse()?;
+//! if let Err(seen) = probe.ask() {
+//!     println!("not ready: {seen}");
+//! }
+//! # Ok::<(), probe::NotATarget>(())
+//! ```
 
+use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::str::FromStr;
 use std::time::Duration;
-
-use crate::error::Result;
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -19,6 +30,51 @@ pub enum Probe {
     },
     /// Something accepts connections: for gRPC, where the gateway's `/readyz` asks the rest.
     Listening { port: u16 },
+}
+
+/// A text that is no target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotATarget(String);
+
+// === impl NotATarget ===
+
+impl fmt::Display for NotATarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}`: expected http://HOST:PORT/PATH or tcp://127.0.0.1:PORT",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for NotATarget {}
+
+// === impl Probe ===
+
+impl FromStr for Probe {
+    type Err = NotATarget;
+
+    fn from_str(text: &str) -> Result<Self, NotATarget> {
+        let parsed = if let Some(rest) = text.strip_prefix("http://") {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            authority.rsplit_once(':').and_then(|(host, port)| {
+                Some(Self::Http {
+                    host: host.to_owned(),
+                    port: port.parse().ok()?,
+                    path: if path.is_empty() { "/" } else { path }.to_owned(),
+                })
+            })
+        } else {
+            let port = text.strip_prefix("tcp://127.0.0.1:");
+            port.and_then(|port| {
+                Some(Self::Listening {
+                    port: port.parse().ok()?,
+                })
+            })
+        };
+        parsed.ok_or_else(|| NotATarget(text.to_owned()))
+    }
 }
 
 impl Probe {
@@ -103,6 +159,36 @@ mod tests {
                 .contains("answers 503")
         );
         assert!(ask("SSH-2.0-x\r\n").unwrap_err().contains("not HTTP"));
+    }
+
+    #[test]
+    fn targets_are_read_as_they_are_written() {
+        let http = |port, path: &str| {
+            Ok(Probe::Http {
+                host: "127.0.0.1".into(),
+                port,
+                path: path.into(),
+            })
+        };
+        assert_eq!(
+            "http://127.0.0.1:13133/ready".parse(),
+            http(13133, "/ready")
+        );
+        assert_eq!("http://127.0.0.1:80".parse(), http(80, "/"));
+        assert_eq!(
+            "tcp://127.0.0.1:8082".parse(),
+            Ok(Probe::Listening { port: 8082 })
+        );
+        for wrong in [
+            "",
+            "127.0.0.1:80",
+            "http://127.0.0.1/",
+            "tcp://10.0.0.1:1",
+            "tcp://127.0.0.1:x",
+        ] {
+            let error = wrong.parse::<Probe>().unwrap_err().to_string();
+            assert!(error.contains(&format!("`{wrong}`")), "{error}");
+        }
     }
 
     #[test]
