@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::component::{COMPONENTS, Component, component};
+use crate::docker::Phase;
 use crate::error::{Error, IoContext as _, Result};
 use crate::instance::Instance;
 use crate::process::{Identity, Stopped};
@@ -37,6 +38,12 @@ impl Instance {
     /// Everything. Data stays unless it is to be forgotten.
     pub fn down(&self, volumes: Volumes) -> Result<()> {
         self.stop_where(|_| true)?;
+        if let Some(docker) = &self.docker {
+            self.remove_containers(docker)?;
+            if volumes == Volumes::Forget {
+                self.forget_volumes(docker)?;
+            }
+        }
         if volumes == Volumes::Forget {
             self.forget()?;
         }
@@ -49,10 +56,22 @@ impl Instance {
         self.stop_where(|component| component.name == chosen.name)
     }
 
-    /// SIGKILL to its group at once, as a crash would end it.
+    /// SIGKILL to its group at once, as a crash would end it. A container comes back by itself, as after a crash;
+    /// unless its process is not ours to signal, as for a user who is not root: then it stays away, and only
+    /// `start_component` brings it back.
     pub fn kill_component(&self, name: &str) -> Result<()> {
         let component = component(name)?;
         let _exclusive = self.exclusive()?;
+        if let Some(docker) = &self.docker {
+            let places = self.places()?;
+            if places.is_inside(component) {
+                let container = places
+                    .container(name)
+                    .filter(|container| container.is_running());
+                return container
+                    .map_or(Ok(()), |container| self.kill_container(docker, container));
+            }
+        }
         let mut state = self.state()?;
         if let Some(record) = state.last(component.name)
             && record.identity.kill() == Stopped::Never
@@ -68,8 +87,24 @@ impl Instance {
     fn stop_where(&self, chosen: impl Fn(&Component) -> bool) -> Result<()> {
         let _exclusive = self.exclusive()?;
         let mut state = self.state()?;
+        let places = self.places()?;
         let mut is_idle = true;
         for step in STEPS {
+            if let Some(docker) = &self.docker {
+                let in_step = COMPONENTS
+                    .iter()
+                    .filter(|c| step.contains(&c.name) && chosen(c));
+                let running: Vec<_> = in_step
+                    .filter_map(|component| {
+                        let container = places.container(component.name)?;
+                        // One that is being started again would otherwise be.
+                        let is_live = !matches!(container.phase, Phase::Exited { .. });
+                        is_live.then(|| (component, container.clone()))
+                    })
+                    .collect();
+                is_idle &= running.is_empty();
+                self.stop_containers(docker, &running)?;
+            }
             let in_step = COMPONENTS
                 .iter()
                 .filter(|c| step.contains(&c.name) && chosen(c));
@@ -112,10 +147,10 @@ impl Instance {
         let _exclusive = self.exclusive()?;
         let data = self.data_dir();
         if data.exists() {
+            let held = held(&data);
             fs::remove_dir_all(&data).context("remove", &data)?;
-            let what = "traces, logs, metrics and the shop's databases";
             self.report.event(&Event::Note(&format!(
-                "forgotten: {what} ({})",
+                "forgotten: {held} ({})",
                 data.display()
             )));
         }
@@ -135,6 +170,31 @@ impl Instance {
         }
         Ok(())
     }
+}
+
+/// What the directories of the data hold, in words.
+fn held(data: &Path) -> String {
+    const KNOWN: &[(&str, &str)] = &[
+        ("archive", "traces"),
+        ("archive-docker", "traces and the Collector's queue"),
+        ("grafana", "Grafana's settings"),
+        ("loki", "logs"),
+        ("otel-collector", "the Collector's queue"),
+        ("prometheus", "metrics"),
+        ("promtail", "how far Promtail has read"),
+        ("shop", "the shop's databases"),
+        ("tempo", "traces"),
+    ];
+    let is_there = |(name, _): &&(&str, &str)| data.join(name).exists();
+    let held: Vec<_> = KNOWN
+        .iter()
+        .filter(is_there)
+        .map(|(_, held)| *held)
+        .collect();
+    if held.is_empty() {
+        return "nothing but empty directories".to_owned();
+    }
+    held.join(", ")
 }
 
 /// All at the same time.
@@ -163,4 +223,22 @@ fn matching(dir: &Path, prefix: &'static str) -> impl Iterator<Item = PathBuf> +
             is_file && entry.file_name().to_string_lossy().starts_with(prefix)
         })
         .map(|entry| entry.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_forgotten_is_told_by_what_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["shop", "archive-docker"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        let told = held(dir.path());
+        assert_eq!(
+            told,
+            "traces and the Collector's queue, the shop's databases"
+        );
+    }
 }

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use crate::component::{COMPONENTS, Component, Program, component};
+use crate::docker::port_holder;
 use crate::error::{Error, Result};
 use crate::instance::{Instance, Profile, TraceStore};
-use crate::job::Job;
-use crate::ports;
+use crate::job::{Job, Work};
+use crate::line_endings;
+use crate::ports::{self, Port};
 use crate::process::{Started, Stopped, tail};
 use crate::report::Event;
 use crate::state::{Record, State};
@@ -37,6 +39,7 @@ type Built = (Program, Result<PathBuf>);
 impl Instance {
     /// The Collector and its backends, ready on return. What runs already is left alone.
     pub fn up(&self) -> Result<()> {
+        self.tell_choice()?;
         self.bring_up(
             COMPONENTS
                 .iter()
@@ -47,6 +50,8 @@ impl Instance {
     /// `up` and the four services. They start when the Collector is ready, also while backends are still being built:
     /// the Collector keeps what these cannot take yet.
     pub fn run(&self) -> Result<()> {
+        self.tell_choice()?;
+        self.places()?.require_one_kind_of_services()?;
         self.bring_up(COMPONENTS.iter())
     }
 
@@ -106,12 +111,52 @@ impl Instance {
         }
     }
 
+    /// Says how it runs and why, or that the other way runs already.
+    fn tell_choice(&self) -> Result<()> {
+        let Some(choice) = &self.choice else {
+            return Ok(());
+        };
+        if let Some(wanted) = choice.refused {
+            return Err(Error::OtherRuntime {
+                wanted,
+                running: choice.runtime,
+            });
+        }
+        self.report.event(&Event::Note(&choice.reason));
+        Ok(())
+    }
+
+    /// Containers first, where there are any: the Collector is one of them.
     fn bring_up(&self, wanted: impl Iterator<Item = &'static Component>) -> Result<()> {
         let _exclusive = self.exclusive()?;
+        line_endings::check(&self.root)?;
+        let places = self.places()?;
+        let (inside, outside): (Vec<_>, Vec<_>) =
+            wanted.partition(|component| places.starts_inside(component));
         let mut state = self.state()?;
+        let missing = self.missing_processes(&outside, &mut state)?;
+        let was_idle = match &self.docker {
+            Some(docker) => !self.bring_up_containers(docker, &inside)?,
+            None => true,
+        };
+        if !missing.is_empty() {
+            return self.bring_up_processes(&missing, &mut state);
+        }
+        if was_idle {
+            self.report.event(&Event::Note("everything runs already"));
+        }
+        Ok(())
+    }
+
+    /// Those that can be started and have to be; their ports are free.
+    fn missing_processes(
+        &self,
+        wanted: &[&'static Component],
+        state: &mut State,
+    ) -> Result<Vec<&'static Component>> {
         let mut missing = Vec::new();
-        for component in wanted {
-            self.await_end(component, &mut state)?;
+        for &component in wanted {
+            self.await_end(component, state)?;
             if state.alive(component.name).is_some() {
                 continue;
             }
@@ -120,14 +165,14 @@ impl Instance {
                 None => missing.push(component),
             }
         }
-        if missing.is_empty() {
-            self.report.event(&Event::Note("everything runs already"));
-            return Ok(());
-        }
         // Before minutes of building.
         for component in &missing {
             self.require_ports(component)?;
         }
+        Ok(missing)
+    }
+
+    fn bring_up_processes(&self, missing: &[&'static Component], state: &mut State) -> Result<()> {
         self.prepare_files()?;
         let cancelled = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -147,7 +192,7 @@ impl Instance {
                         .is_ok()
                 });
             }
-            let result = self.start_all(&missing, &mut state, &receiver);
+            let result = self.start_all(missing, state, &receiver);
             cancelled.store(true, Ordering::Relaxed);
             result
         })
@@ -238,7 +283,7 @@ impl Instance {
         after: Duration,
         state: &mut State,
     ) -> Result<bool> {
-        let log = self.component_log(component.name);
+        let log = self.process_log(component.name);
         let tail = |lines| tail(&log, process.log_offset, lines);
         if let Some(status) = process.exit() {
             state.remove(component.name)?;
@@ -283,22 +328,22 @@ impl Instance {
     }
 
     fn require_ports(&self, component: &Component) -> Result<()> {
-        match self
-            .ports_of(component)?
-            .into_iter()
-            .find(|port| !ports::is_free(port.number))
-        {
+        self.require_free(component, &self.ports_of(component)?)
+    }
+
+    pub(crate) fn require_free(&self, component: &Component, ports: &[Port]) -> Result<()> {
+        match ports.iter().find(|port| !ports::is_free(port.number)) {
             Some(port) => Err(Error::PortTaken {
                 component: component.name.to_owned(),
                 port: port.number,
-                holder: ports::holder(port.number),
-                variable: port.variable,
+                holder: port_holder(port.number),
+                variable: port.variable.clone(),
             }),
             None => Ok(()),
         }
     }
 
-    fn note_absence(&self, component: &Component, remedy: &str) {
+    pub(crate) fn note_absence(&self, component: &Component, remedy: &str) {
         let name = component.name;
         let instead = match self.traces() {
             TraceStore::Archive(dir) if name == "tempo" => {
@@ -340,8 +385,9 @@ impl Instance {
                 "release"
             }
         };
-        let log = self.component_log("cargo-build").with_extension("txt");
+        let log = self.process_log("cargo-build").with_extension("txt");
         Job {
+            work: Work::Build,
             what: "services",
             command,
             log,

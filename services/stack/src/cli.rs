@@ -61,6 +61,12 @@ enum Command {
     },
     /// Build what is not built yet, and start nothing.
     Build,
+    /// Make stand-ins for container images that cannot be pulled, from native binaries; show which images are there.
+    Images {
+        /// Remove the stand-ins instead.
+        #[arg(long)]
+        remove: bool,
+    },
 }
 
 impl Cli {
@@ -96,6 +102,14 @@ impl Cli {
                 lines,
             } => logs::show(&stack, &name, lines, follow)?,
             Command::Build => stack.build()?,
+            Command::Images { remove } => {
+                if remove {
+                    stack.remove_stand_ins()?;
+                } else {
+                    stack.make_stand_ins()?;
+                }
+                anstream::print!("{}", table::render_images(&stack.images()?));
+            }
         }
         Ok(())
     }

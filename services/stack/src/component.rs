@@ -185,6 +185,7 @@ pub const COMPONENTS: &[Component] = &[
                 "GF_PATHS_PROVISIONING",
                 "${STACK_ROOT}/grafana/provisioning",
             ),
+            ("GRAFANA_DASHBOARDS", "${STACK_ROOT}/grafana/dashboards"),
             ("GF_SERVER_HTTP_ADDR", "${BIND_HOST}"),
             ("GF_SERVER_HTTP_PORT", "${GRAFANA_PORT}"),
             ("GF_ANALYTICS_REPORTING_ENABLED", "false"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use stack::{Event, Report};
+use stack::{Event, Report, Work};
 
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -38,7 +38,7 @@ impl Console {
         }
     }
 
-    fn building(&self, what: &str, elapsed: Duration, detail: &str) {
+    fn working(&self, doing: &str, what: &str, elapsed: Duration, detail: &str) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = !running.contains_key(what);
         let build = running.entry(what.to_owned()).or_insert_with(|| Running {
@@ -50,15 +50,15 @@ impl Console {
         if self.is_terminal {
             build
                 .bar
-                .set_message(format!("building {what}, {}: {detail}", seconds(elapsed)));
+                .set_message(format!("{doing} {what}, {}: {detail}", seconds(elapsed)));
             build.bar.tick();
         } else if is_new || elapsed >= build.told + PLAIN_EVERY {
             build.told = elapsed;
-            anstream::eprintln!("building {what}, {}: {detail}", seconds(elapsed));
+            anstream::eprintln!("{doing} {what}, {}: {detail}", seconds(elapsed));
         }
     }
 
-    fn built(&self, what: &str) {
+    fn worked(&self, what: &str) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(build) = running.remove(what) {
             build.bar.finish_and_clear();
@@ -74,17 +74,32 @@ impl Console {
 impl Report for Console {
     fn event(&self, event: &Event<'_>) {
         match event {
-            Event::Building {
+            Event::Working {
+                work,
                 what,
                 elapsed,
                 detail,
-            } => self.building(what, *elapsed, detail),
-            Event::Built { what, elapsed } => {
-                self.built(what);
+            } => {
+                let doing = match work {
+                    Work::Build => "building",
+                    Work::Pull => "pulling",
+                };
+                self.working(doing, what, *elapsed, detail);
+            }
+            Event::Worked {
+                work,
+                what,
+                elapsed,
+            } => {
+                self.worked(what);
+                let did = match work {
+                    Work::Build => "built",
+                    Work::Pull => "pulled",
+                };
                 // An up-to-date build is not worth a line.
                 if *elapsed > Duration::from_secs(2) {
                     self.line(&format!(
-                        "built    {what:<15} {DIM}in {}{DIM:#}",
+                        "{did:<8} {what:<15} {DIM}in {}{DIM:#}",
                         seconds(*elapsed)
                     ));
                 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::docker::{Lack, Runtime};
+
 /// The result of everything here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -39,6 +41,55 @@ pub enum Error {
         log: PathBuf,
         tail: String,
     },
+    /// Programs for images hold everything that they need.
+    #[error(
+        "static binaries cannot be linked here: the C library's static half is missing. Install it (Debian, Ubuntu: libc6-dev; Fedora: glibc-static; the linker's words are in {}), or start with STACK=native",
+        log.display()
+    )]
+    StaticLibraries { log: PathBuf },
+    /// `STACK` says neither.
+    #[error("STACK={value}: expected `docker` or `native`")]
+    UnknownRuntime { value: String },
+    /// Docker is wanted and cannot be used.
+    #[error("it cannot run on Docker: {lack}. Remedy: {remedy}, or choose STACK=native")]
+    Docker { lack: Lack, remedy: &'static str },
+    /// Both at once would fight for the same ports.
+    #[error("STACK={wanted}, but the stack runs as {running} already: `just down` first")]
+    OtherRuntime { wanted: Runtime, running: Runtime },
+    /// Both at once would fight for the same ports.
+    #[error("the services run {running}, and are wanted {wanted}: `just stop` first")]
+    OtherServices {
+        running: &'static str,
+        wanted: &'static str,
+    },
+    /// No image, and nothing works without it.
+    #[error(
+        "the image {image} of {component} is not here and cannot be pulled ({reason}): `just images` makes stand-ins from native binaries"
+    )]
+    ImageMissing {
+        component: String,
+        image: String,
+        reason: String,
+    },
+    /// Compose could not do it.
+    #[error("docker compose could not {what}; its output is in {}\n{tail}", log.display())]
+    Compose {
+        what: String,
+        log: PathBuf,
+        tail: String,
+    },
+    /// The engine refused something.
+    #[error("`docker {command}` failed: {reason}")]
+    Engine { command: String, reason: String },
+    /// There is no container whose output could be shown.
+    #[error("{component} was not started: `just up` or `just run` does that")]
+    NotStarted { component: String },
+    /// A checkout as Windows wants it.
+    #[error(
+        "{} has Windows line endings, which the programs here cannot read. Set `git config core.autocrlf input` and check the files out again (.gitattributes asks git for it)",
+        path.display()
+    )]
+    LineEndings { path: PathBuf },
     /// Somebody else listens where a component should.
     #[error(
         "{component} cannot start: port {port} is taken by {holder}. Stop that, or choose another port with {variable} in .env"

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, symlink};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
 use serde_json::json;
@@ -11,13 +11,15 @@ use crate::component::COMPONENTS;
 use crate::error::{Error, IoContext as _, Result};
 use crate::instance::Instance;
 
+const MODE: u32 = 0o755;
+
 impl Instance {
     pub(crate) fn prepare_files(&self) -> Result<()> {
         for dir in ["data", "data/promtail", "logs", "prometheus"] {
             let dir = self.home.join(dir);
             fs::create_dir_all(&dir).context("create", &dir)?;
         }
-        private_directory(&self.shop_log_dir())?;
+        readable_directory(&self.shop_log_dir())?;
         // Prometheus looks for its rules and targets beside its configuration: links to the repository's files, and the
         // targets of this instance.
         let own = self.home.join("prometheus");
@@ -25,8 +27,10 @@ impl Instance {
         for name in ["prometheus.yaml", "rules"] {
             link(&shipped.join(name), &own.join(name))?;
         }
-        let targets = own.join("targets.json");
-        fs::write(&targets, self.targets()?).context("write", &targets)
+        // In one step: Prometheus reads it whenever it changes, and must not see half of it.
+        let (targets, written) = (own.join("targets.json"), own.join("targets.json.new"));
+        fs::write(&written, self.targets()?).context("write", &written)?;
+        fs::rename(&written, &targets).context("rename", &written)
     }
 
     /// Prometheus' targets: each component that has metrics and can run here.
@@ -49,13 +53,14 @@ impl Instance {
     }
 }
 
-/// A directory of this user alone, below a place where everybody may write: somebody else's directory or a link that
-/// waits there would give them our logs, or our writes.
-pub(crate) fn private_directory(path: &Path) -> Result<()> {
+/// A directory that only this user writes and everybody reads, as Promtail's container does without any rights of its
+/// own. It is below a place where everybody may write: somebody else's directory or a link that waits there would give
+/// them our logs, or our writes.
+pub(crate) fn readable_directory(path: &Path) -> Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).context("create", parent)?;
     }
-    match DirBuilder::new().mode(0o700).create(path) {
+    match DirBuilder::new().mode(MODE).create(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         other => return other.context("create", path),
     }
@@ -67,6 +72,10 @@ pub(crate) fn private_directory(path: &Path) -> Result<()> {
     } else if metadata.uid() != rustix::process::geteuid().as_raw() {
         "it belongs to another user"
     } else {
+        if metadata.mode() & 0o777 != MODE {
+            // One of an earlier version, or made under a strict umask.
+            fs::set_permissions(path, fs::Permissions::from_mode(MODE)).context("change", path)?;
+        }
         return Ok(());
     };
     Err(Error::UnsafeDirectory {
@@ -90,12 +99,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_directory_is_created_for_the_user_alone_and_found_again() {
+    fn a_log_directory_can_be_read_by_all_and_written_by_its_owner_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("below/logs");
-        private_directory(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
-        private_directory(&path).unwrap();
+        readable_directory(&path).unwrap();
+        let mode = || fs::metadata(&path).unwrap().mode() & 0o777;
+        assert_eq!(mode(), 0o755);
+        for other in [0o700, 0o777] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(other)).unwrap();
+            readable_directory(&path).unwrap();
+            assert_eq!(mode(), 0o755, "an earlier directory of mode {other:o}");
+        }
     }
 
     #[test]
@@ -105,13 +119,13 @@ mod tests {
         symlink("/etc", &link).unwrap();
         fs::write(&file, "").unwrap();
         assert!(
-            private_directory(&link)
+            readable_directory(&link)
                 .unwrap_err()
                 .to_string()
                 .contains("it is a link")
         );
         assert!(
-            private_directory(&file)
+            readable_directory(&file)
                 .unwrap_err()
                 .to_string()
                 .contains("not a directory")

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::{env, fs};
+
+use probe::Probe;
 
 use crate::component::{
     ARCHIVE_ARGUMENT, ARCHIVE_PORT, COMPONENTS, Component, Program, Ready, SERVICE_ENVIRONMENT,
     component,
 };
+use crate::docker::choice::{choose, look};
+use crate::docker::{Choice, Docker, Engine, Runtime};
 use crate::environment::{Environment, is_setting_of_services};
 use crate::error::{IoContext as _, Result};
 use crate::ports::{self, Port};
-use crate::probe::Probe;
 use crate::process::Launch;
 use crate::report::{Report, Silent};
 use crate::state::{Lock, State};
@@ -29,6 +32,12 @@ pub struct Instance {
     pub(crate) addresses: Addresses,
     pub(crate) report: Arc<dyn Report>,
     pub(crate) profile: Profile,
+    /// Where Docker was chosen.
+    pub(crate) docker: Option<Docker>,
+    /// Where it was not, and its images are asked about all the same.
+    pub(crate) spare_docker: OnceLock<Docker>,
+    /// An isolated instance has none to make.
+    pub(crate) choice: Option<Choice>,
     /// One change at a time inside this process; [`Lock`] is the same between processes.
     changing: Mutex<()>,
 }
@@ -36,7 +45,7 @@ pub struct Instance {
 /// How cargo builds the services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Profile {
-    /// Quicker to the first trace from nothing: link-time optimisation takes longer than the Collector's whole build.
+    /// Quicker to the first trace from nothing.
     #[default]
     Dev,
     /// For numbers about speed.
@@ -46,11 +55,14 @@ pub enum Profile {
 /// Who keeps the traces on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TraceStore {
-    /// A Tempo binary.
-    Tempo(PathBuf),
+    /// Tempo itself.
+    Tempo,
     /// The directory with the Collector's `traces*.jsonl`: OTLP/JSON, one `TracesData` per line.
     Archive(PathBuf),
 }
+
+/// Variables of the shell that choose how the main instance runs. The last two are compose's own.
+const CHOOSING: &[&str] = &["STACK", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"];
 
 /// Held while an instance is changed.
 pub(crate) struct Exclusive<'a> {
@@ -60,15 +72,46 @@ pub(crate) struct Exclusive<'a> {
 
 impl Instance {
     /// The one of the working copy: ports of `.env`, everything else under `.stack/`.
+    ///
+    /// It runs on Docker or natively, as the variable `STACK` says; without it, on whichever runs already, or else on
+    /// Docker if that can be used.
     pub fn main(root: &Path) -> Result<Self> {
         let file = Environment::read(&root.join(".env"))?;
         let mut environment = file.clone();
         environment.overlay(env::vars());
-        Self::new(root, &root.join(".stack"), &file, environment)
+        for name in CHOOSING {
+            if let Ok(value) = env::var(name) {
+                environment.set(name, value);
+            }
+        }
+        let mut instance = Self::new(root, &root.join(".stack"), &file, environment)?;
+        let choice = instance.choose()?;
+        if choice.runtime == Runtime::Docker {
+            instance.docker =
+                Engine::on_path().map(|engine| Docker::new(engine, &instance.environment));
+        }
+        instance.choice = Some(choice);
+        Ok(instance)
+    }
+
+    fn choose(&self) -> Result<Choice> {
+        let wanted = self
+            .environment
+            .get("STACK")
+            .filter(|value| !value.is_empty());
+        let wanted = wanted.map(str::parse).transpose()?;
+        let state = self.state()?;
+        let mut stack = COMPONENTS
+            .iter()
+            .filter(|component| !component.is_service());
+        let runs_natively = stack.any(|component| state.alive(component.name).is_some());
+        choose(wanted, runs_natively, || {
+            look(Engine::on_path().as_ref(), &self.environment)
+        })
     }
 
     /// One with ports, data, logs and `SHOP_LOG_DIR` of its own, under `dir`. The shell's variables do not reach it.
-    /// Called again with the same `dir`, also by another process, it finds the same instance.
+    /// Called again with the same `dir`, also by another process, it finds the same instance. It is always native.
     pub fn isolated(root: &Path, dir: &Path) -> Result<Self> {
         let file = Environment::read(&root.join(".env"))?;
         fs::create_dir_all(dir).context("create", dir)?;
@@ -128,6 +171,9 @@ impl Instance {
             shared: file.iter().map(|(name, _)| name.to_owned()).collect(),
             report: Arc::new(Silent),
             profile: Profile::default(),
+            docker: None,
+            spare_docker: OnceLock::new(),
+            choice: None,
             changing: Mutex::new(()),
         })
     }
@@ -153,6 +199,15 @@ impl Instance {
         self
     }
 
+    /// How the Collector and its backends run.
+    #[must_use]
+    pub fn runtime(&self) -> Runtime {
+        match self.docker {
+            Some(_) => Runtime::Docker,
+            None => Runtime::Native,
+        }
+    }
+
     /// A variable as the components see it.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
@@ -174,15 +229,29 @@ impl Instance {
             .into()
     }
 
-    /// Both output streams of a component.
+    /// Both output streams of a component; of a container, a copy of its last lines.
     #[must_use]
     pub fn component_log(&self, name: &str) -> PathBuf {
+        if let Some(docker) = &self.docker
+            && let Ok(places) = self.places()
+            && component(name).is_ok_and(|component| places.is_inside(component))
+            && let Some(container) = places.container(name)
+        {
+            return self.save_output(docker, container);
+        }
+        self.process_log(name)
+    }
+
+    pub(crate) fn process_log(&self, name: &str) -> PathBuf {
         self.home.join(format!("logs/{name}.log"))
     }
 
     /// Who keeps the traces. A running Collector decides; else what is installed.
     #[must_use]
     pub fn traces(&self) -> TraceStore {
+        if let Some(docker) = &self.docker {
+            return self.traces_inside(docker);
+        }
         let archive = TraceStore::Archive(self.data_dir().join("archive"));
         let running = self
             .state()
@@ -199,7 +268,7 @@ impl Instance {
         let tempo = component("tempo")
             .ok()
             .and_then(|tempo| self.installed(tempo));
-        tempo.map_or(archive, TraceStore::Tempo)
+        tempo.map_or(archive, |_| TraceStore::Tempo)
     }
 
     /// The executable of a component that is not built here, if the machine has it.
@@ -225,6 +294,9 @@ impl Instance {
 
     /// What keeps a component from running here, if anything does.
     pub(crate) fn obstacle(&self, component: &Component) -> Option<&'static str> {
+        if let Some(docker) = &self.docker {
+            return self.obstacle_inside(docker, component);
+        }
         match component.program {
             Program::Installed { remedy, .. } | Program::Home { remedy, .. } => {
                 let is_archived =
@@ -247,7 +319,7 @@ impl Instance {
             arguments: arguments.iter().map(expand).collect::<Result<_>>()?,
             environment: self.environment_of(component)?,
             directory: self.root.clone(),
-            log: self.component_log(component.name),
+            log: self.process_log(component.name),
         })
     }
 
@@ -400,7 +472,7 @@ mod tests {
         let tempo = dir.path().join("tempo");
         fs::write(&tempo, "").unwrap();
         let with = instance(dir.path(), &tempo);
-        assert_eq!(with.traces(), TraceStore::Tempo(tempo));
+        assert_eq!(with.traces(), TraceStore::Tempo);
         assert_eq!(described(&with), (1, false));
         assert!(with.targets().unwrap().contains("tempo"));
     }

@@ -10,11 +10,13 @@ use std::time::Instant;
 
 use crate::error::{Error, IoContext as _, Result};
 use crate::process::tail;
+pub(crate) use crate::report::Work;
 use crate::report::{Event, Report};
 use crate::wait;
 
 /// One command and where its output goes.
 pub(crate) struct Job {
+    pub(crate) work: Work,
     pub(crate) what: &'static str,
     pub(crate) command: Command,
     pub(crate) log: PathBuf,
@@ -48,7 +50,8 @@ impl Job {
                     return Ok(status);
                 }
                 let detail = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                report.event(&Event::Building {
+                report.event(&Event::Working {
+                    work: self.work,
                     what: self.what,
                     elapsed: started.elapsed(),
                     detail: &detail,
@@ -57,7 +60,8 @@ impl Job {
             }
         })?;
         if status.success() {
-            report.event(&Event::Built {
+            report.event(&Event::Worked {
+                work: self.work,
                 what: self.what,
                 elapsed: started.elapsed(),
             });
@@ -95,6 +99,7 @@ mod tests {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]);
         Job {
+            work: Work::Build,
             what: "example",
             command,
             log: dir.join("build.log"),
@@ -134,7 +139,7 @@ mod tests {
         struct Seen(Mutex<Vec<String>>);
         impl Report for Seen {
             fn event(&self, event: &Event<'_>) {
-                if let Event::Building { detail, .. } = event {
+                if let Event::Working { detail, .. } = event {
                     self.0.lock().unwrap().push((*detail).to_owned());
                 }
             }

@@ -1,5 +1,7 @@
 //! Builds, starts, watches and stops the Collector, its backends and the shop.
 //!
+//! They run natively, as processes, or as containers of `docker-compose.yml` ([`Runtime`]).
+//!
 //! One table of components ([`COMPONENTS`]) says for each program where it comes from, how it is started, what it
 //! listens on and when it is ready. An [`Instance`] is one set of running components: the main one of the working
 //! copy, or an isolated one on free ports for a test or a fault drill.
@@ -21,14 +23,15 @@
 mod bring_down;
 mod bring_up;
 mod component;
+mod docker;
 mod environment;
 mod error;
 mod files;
 mod fingerprint;
 mod instance;
 mod job;
+mod line_endings;
 pub mod ports;
-mod probe;
 pub mod process;
 mod report;
 mod state;
@@ -38,10 +41,11 @@ mod wait;
 
 pub use bring_down::Volumes;
 pub use component::{COMPONENTS, Component, Program, Ready, component};
+pub use docker::{Image, Lack, Origin, Runtime};
 pub use environment::{Environment, repository_root};
 pub use error::{Error, Result};
 pub use instance::{Instance, Profile, TraceStore};
 pub use probe::Probe;
-pub use report::{Event, Report, Silent};
+pub use report::{Event, Report, Silent, Work};
 pub use status::{Addresses, Condition, Status};
 pub use tools::{TOOLS, Tool};

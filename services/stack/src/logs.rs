@@ -12,6 +12,11 @@ use stack::{Instance, component, process};
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) fn show(stack: &Instance, name: &str, lines: usize, follow: bool) -> anyhow::Result<()> {
+    if let Some(mut command) = stack.output_command(name, lines, follow)? {
+        // Ended by Ctrl-C or by the container's end: neither is an error of ours.
+        command.status().context("cannot start docker")?;
+        return Ok(());
+    }
     let path = source(stack, name)?;
     let mut file = File::open(&path)
         .with_context(|| format!("{name} has no output yet ({})", path.display()))?;

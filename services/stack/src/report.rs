@@ -5,13 +5,15 @@ use std::time::Duration;
 /// One thing worth telling.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// Comes several times a second while a build runs.
-    Building {
+    /// Comes several times a second while a build or a download runs.
+    Working {
+        work: Work,
         what: &'a str,
         elapsed: Duration,
         detail: &'a str,
     },
-    Built {
+    Worked {
+        work: Work,
         what: &'a str,
         elapsed: Duration,
     },
@@ -33,6 +35,14 @@ pub enum Event<'a> {
     },
     /// A sentence of its own.
     Note(&'a str),
+}
+
+/// What takes long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    Build,
+    /// Of an image, from its registry.
+    Pull,
 }
 
 /// Who is told.

@@ -1,10 +1,12 @@
 //! Looking: what runs, where, and whether it is ready.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::component::{COMPONENTS, component};
+use crate::component::{COMPONENTS, Component, component};
+use crate::docker::Container;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
@@ -34,7 +36,7 @@ pub enum Condition {
     /// Was started and has ended by itself.
     Died,
     Stopped,
-    /// No program on this machine.
+    /// No program or image on this machine.
     Unavailable,
 }
 
@@ -67,7 +69,15 @@ impl Instance {
     /// A row for each component of the table.
     pub fn status(&self) -> Result<Vec<Status>> {
         let state = self.state()?;
+        let places = self.places()?;
+        let memory = match &self.docker {
+            Some(docker) => self.memory_inside(docker, &places),
+            None => BTreeMap::new(),
+        };
         let rows = COMPONENTS.iter().map(|component| {
+            if places.is_inside(component) {
+                return self.status_inside(component, places.container(component.name), &memory);
+            }
             let url = self.environment.expand(component.url)?;
             let row = |condition, note: String| Status {
                 name: component.name,
@@ -102,15 +112,28 @@ impl Instance {
         rows.collect()
     }
 
-    /// Whether the process that was started is alive.
+    /// Whether the process or container that was started is alive.
     #[must_use]
     pub fn is_running(&self, name: &str) -> bool {
+        if self.docker.is_some()
+            && let Ok(places) = self.places()
+            && component(name).is_ok_and(|component| places.is_inside(component))
+        {
+            return places.container(name).is_some_and(Container::is_running);
+        }
         self.pid(name).is_some()
     }
 
-    /// The pid of a running component.
+    /// The pid of a running component. A container's is there only if its process is one of this machine, and we may
+    /// look into it.
     #[must_use]
     pub fn pid(&self, name: &str) -> Option<u32> {
+        if self.docker.is_some() {
+            let places = self.places().ok()?;
+            if places.is_inside(component(name).ok()?) {
+                return u32::try_from(places.container(name)?.visible_pid()?).ok();
+            }
+        }
         let state = self.state().ok()?;
         u32::try_from(state.alive(name)?.identity.pid).ok()
     }
@@ -118,20 +141,21 @@ impl Instance {
     /// Waits until a component that was started is ready (again).
     pub fn wait_ready(&self, name: &str, patience: Duration) -> Result<()> {
         let component = component(name)?;
-        let probe = self.probe_of(component)?;
         let started = Instant::now();
         let mut seen = String::new();
         let is_ready = wait::until(patience, || {
-            probe.ask().map_err(|error| seen = error).is_ok()
+            let now = self.readiness_of(component).and_then(|now| now);
+            now.map_err(|error| seen = error).is_ok()
         });
         if is_ready {
             return Ok(());
         }
         let log = self.component_log(name);
-        let offset = self
-            .state()?
-            .last(name)
-            .map_or(0, |record| record.log_offset);
+        let state = self.state()?;
+        let offset = match state.last(name) {
+            Some(record) if log == self.process_log(name) => record.log_offset,
+            _ => 0,
+        };
         Err(Error::NotReady {
             component: name.to_owned(),
             after: started.elapsed(),
@@ -139,6 +163,16 @@ impl Instance {
             tail: tail(&log, offset, 15),
             log,
         })
+    }
+
+    fn readiness_of(&self, component: &Component) -> Result<Result<(), String>, String> {
+        let places = self.places().map_err(|error| error.to_string())?;
+        let now = match places.container(component.name) {
+            Some(container) if places.is_inside(component) => self.readiness(component, container),
+            None if places.is_inside(component) => Ok(Err("it was not started".to_owned())),
+            _ => self.probe_of(component).map(|probe| probe.ask()),
+        };
+        now.map_err(|error| error.to_string())
     }
 
     /// Where everything listens, or would.

@@ -1,7 +1,7 @@
 //! `stack status`: one line per component.
 
 use anstyle::Style;
-use stack::{Condition, Status};
+use stack::{Condition, Image, Origin, Status};
 
 use crate::console::{BAD, DIM, GOOD};
 
@@ -15,7 +15,7 @@ pub(crate) fn render(rows: &[Status]) -> String {
         let (word, style) = describe(row.condition);
         let pid = row.pid.map(|pid| pid.to_string()).unwrap_or_default();
         let memory = row.memory.map(mebibytes).unwrap_or_default();
-        let place = if row.pid.is_some() { &*row.url } else { "" };
+        let place = if runs(row) { &*row.url } else { "" };
         let gap = if place.is_empty() || row.note.is_empty() {
             ""
         } else {
@@ -29,10 +29,15 @@ pub(crate) fn render(rows: &[Status]) -> String {
         text.push('\n');
     }
     let total: u64 = rows.iter().filter_map(|row| row.memory).sum();
-    let running = rows.iter().filter(|row| row.pid.is_some()).count();
+    let running = rows.iter().filter(|row| runs(row)).count();
     let all = mebibytes(total);
     text.push_str(&format!("{running} of {} run, {all} in all\n", rows.len()));
     text
+}
+
+/// Also a container whose process is not one of this machine.
+fn runs(row: &Status) -> bool {
+    matches!(row.condition, Condition::Ready | Condition::NotReady)
 }
 
 fn describe(condition: Condition) -> (&'static str, Style) {
@@ -45,6 +50,27 @@ fn describe(condition: Condition) -> (&'static str, Style) {
     }
 }
 
+/// `stack images`: one line per pinned image.
+pub(crate) fn render_images(images: &[Image]) -> String {
+    let mut text = format!(
+        "{:<15} {:<45} {:>9}  {}\n",
+        "COMPONENT", "IMAGE", "SIZE", "WHAT IT IS"
+    );
+    for image in images {
+        let (word, style) = match image.origin {
+            Origin::Real => ("real", GOOD),
+            Origin::StandIn => ("stand-in", GOOD),
+            Origin::Absent => ("absent", DIM),
+        };
+        let size = image.size.map(mebibytes).unwrap_or_default();
+        text.push_str(&format!(
+            "{:<15} {:<45} {size:>9}  {style}{word}{style:#}\n",
+            image.component, image.reference
+        ));
+    }
+    text
+}
+
 fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
@@ -52,6 +78,27 @@ fn mebibytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_tells_its_name_its_size_and_whether_it_is_a_stand_in() {
+        let image = |origin, size| Image {
+            component: "loki",
+            reference: "grafana/loki:3.7.6".into(),
+            origin,
+            size,
+        };
+        let text = render_images(&[
+            image(Origin::StandIn, Some(130 << 20)),
+            image(Origin::Absent, None),
+        ]);
+        let text = anstream::adapter::strip_str(&text).to_string();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(
+            lines[1].split_whitespace().collect::<Vec<_>>(),
+            ["loki", "grafana/loki:3.7.6", "130", "MiB", "stand-in"]
+        );
+        assert!(lines[2].ends_with("absent"), "{text}");
+    }
 
     #[test]
     fn a_row_tells_state_pid_memory_and_place_and_the_memory_is_added_up() {

@@ -8,7 +8,7 @@ use std::{env, fs};
 use crate::environment::Environment;
 use crate::error::{Error, IoContext as _, Result};
 use crate::fingerprint::Fingerprint;
-use crate::job::Job;
+use crate::job::{Job, Work};
 use crate::report::Report;
 use crate::state::Lock;
 
@@ -163,6 +163,7 @@ impl Workshop<'_> {
         }
         fs::create_dir_all(&partial).context("create", &partial)?;
         let job = Job {
+            work: Work::Build,
             what: tool.name,
             command: tool.recipe.command(&source, &partial, &version),
             log: self

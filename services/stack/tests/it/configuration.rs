@@ -6,8 +6,19 @@ use yaml_serde::Value;
 
 use crate::repository::{env, files, keys, read, strings, without_comments, yaml};
 
-/// Set by the launcher, and by compose.
-const LAUNCHER_VARIABLES: &[&str] = &["STACK_ROOT", "STACK_HOME", "STACK_DATA", "STACK_LOGS"];
+/// Set by the launcher: for a process, or for compose.
+const LAUNCHER_VARIABLES: &[&str] = &[
+    "STACK_ROOT",
+    "STACK_HOME",
+    "STACK_DATA",
+    "STACK_LOGS",
+    "ARCHIVE_DIR",
+    "ARCHIVE_USER",
+    "GRAFANA_DASHBOARDS",
+];
+
+/// Set by compose alone; natively their defaults hold.
+const COMPOSE_VARIABLES: &[&str] = &["CONTAINER_LOGS:-", "CONTAINER_PREFIX:-"];
 
 fn shipped() -> Vec<String> {
     let mut shipped = files("collector", &[".yaml"]);
@@ -40,8 +51,11 @@ fn every_variable_of_a_configuration_file_is_in_the_env_file_or_set_by_the_launc
         for rest in text.split("${").skip(1) {
             let name = rest.split('}').next().unwrap();
             let name = name.strip_prefix("env:").unwrap_or(name);
+            let has_default = COMPOSE_VARIABLES
+                .iter()
+                .any(|known| name.starts_with(known));
             assert!(
-                env.get(name).is_some() || LAUNCHER_VARIABLES.contains(&name),
+                env.get(name).is_some() || LAUNCHER_VARIABLES.contains(&name) || has_default,
                 "{file}: {name}"
             );
         }

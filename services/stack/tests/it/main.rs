@@ -6,7 +6,10 @@
     reason = "helpers of tests, which the lint does not recognise as tests"
 )]
 
+mod compose;
 mod configuration;
+mod docker;
 mod pins;
+mod readme;
 mod repository;
 mod supervision;
