@@ -1,13 +1,17 @@
 //! Links from one request to what the three signals say about it.
 
+use std::time::{Duration, SystemTime};
+
 use http::Uri;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::config::Backends;
 
-/// Requests to the scenario route by status: the metric beside the trace and the logs.
-const METRICS_QUERY: &str = r#"sum by (http_response_status_code) (rate(http_server_request_duration_seconds_count{service_name="gateway", http_route="/api/scenarios/{name}"}[1m]))"#;
+/// Runs of scenarios by status. A total and no rate: `rate()` does not see the first run of a status.
+const METRICS_QUERY: &str = r#"sum by (http_response_status_code) (http_server_request_duration_seconds_count{service_name="gateway", http_route="/api/scenarios/{name}"})"#;
+/// What a dashboard shows before and after the run, to tell it from the usual.
+const AROUND: Duration = Duration::from_secs(5 * 60);
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Links {
@@ -19,14 +23,18 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    pub(crate) fn new(backends: &Backends, trace_id: &str) -> Self {
+    /// Of a run that ended at `ended`.
+    pub(crate) fn new(backends: &Backends, trace_id: &str, ended: SystemTime) -> Self {
         // One lane: the file lane holds the same records again.
         let logs = format!(r#"{{lane="otlp"}} | trace_id="{trace_id}""#);
         match &backends.grafana {
             Some(grafana) => Self {
-                trace: Some(explore(grafana, "tempo", "traceql", "query", trace_id)),
+                trace: backends
+                    .tempo
+                    .as_ref()
+                    .map(|_| explore(grafana, "tempo", "traceql", "query", trace_id)),
                 logs: explore(grafana, "loki", "range", "expr", &logs),
-                metrics: explore(grafana, "prometheus", "range", "expr", METRICS_QUERY),
+                metrics: dashboard(grafana, ended),
             },
             None => Self {
                 trace: backends
@@ -67,6 +75,20 @@ fn explore(grafana: &Uri, source: &str, query_type: &str, key: &str, query: &str
     )
 }
 
+/// The service dashboard of `grafana/dashboards`, for the gateway, in the minutes around the run.
+fn dashboard(grafana: &Uri, ended: SystemTime) -> String {
+    let milliseconds = |at: SystemTime| {
+        let since = at.duration_since(SystemTime::UNIX_EPOCH);
+        since.unwrap_or_default().as_millis()
+    };
+    format!(
+        "{}/d/shop-service?orgId=1&var-service=gateway&from={}&to={}",
+        base(grafana),
+        milliseconds(ended - AROUND),
+        milliseconds(ended + AROUND)
+    )
+}
+
 fn base(uri: &Uri) -> String {
     uri.to_string().trim_end_matches('/').to_owned()
 }
@@ -100,9 +122,14 @@ mod tests {
         }
     }
 
+    fn links(backends: &Backends) -> Links {
+        let ended = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_000_000_123);
+        Links::new(backends, TRACE_ID, ended)
+    }
+
     #[test]
     fn without_grafana_links_open_the_backends_own_answers() {
-        let links = Links::new(&backends(None), TRACE_ID);
+        let links = links(&backends(None));
         assert_eq!(
             links.trace,
             Some(format!("http://127.0.0.1:3200/api/traces/{TRACE_ID}"))
@@ -118,31 +145,43 @@ mod tests {
     }
 
     #[test]
-    fn without_tempo_there_is_no_link_to_a_trace() {
-        let mut backends = backends(None);
-        backends.tempo = None;
-        let links = serde_json::to_value(Links::new(&backends, TRACE_ID)).unwrap();
-        assert!(links.get("trace").is_none(), "{links}");
-        assert!(links.get("logs").is_some(), "{links}");
+    fn a_first_run_shows_in_the_metrics_which_a_rate_would_hide() {
+        assert!(!METRICS_QUERY.contains("rate(") && !METRICS_QUERY.contains("increase("));
     }
 
     #[test]
-    fn with_grafana_all_links_open_explore() {
-        let links = Links::new(&backends(Some("https://grafana.example/sub/")), TRACE_ID);
-        for (link, source) in [
-            (links.trace.unwrap(), "tempo"),
-            (links.logs, "loki"),
-            (links.metrics, "prometheus"),
-        ] {
+    fn without_tempo_there_is_no_link_to_a_trace() {
+        for grafana in [None, Some("https://grafana.example")] {
+            let mut backends = backends(grafana);
+            backends.tempo = None;
+            let links = serde_json::to_value(links(&backends)).unwrap();
+            assert!(links.get("trace").is_none(), "{links}");
+            assert!(links.get("logs").is_some(), "{links}");
+        }
+    }
+
+    #[test]
+    fn with_grafana_trace_and_logs_open_explore() {
+        let links = links(&backends(Some("https://grafana.example/sub/")));
+        for (link, source) in [(links.trace.unwrap(), "tempo"), (links.logs, "loki")] {
             assert!(
                 link.starts_with("https://grafana.example/sub/explore?schemaVersion=1&"),
                 "{link}"
             );
-            assert!(
-                link.contains(&encode(&format!(r#""uid":"{source}""#))),
-                "{link}"
-            );
+            for part in [format!(r#""uid":"{source}""#), TRACE_ID.to_owned()] {
+                assert!(link.contains(&encode(&part)), "{link}");
+            }
             assert!(link.parse::<Uri>().is_ok(), "{link}");
         }
+    }
+
+    #[test]
+    fn with_grafana_metrics_open_the_dashboard_of_the_gateway_around_the_run() {
+        let links = links(&backends(Some("https://grafana.example/sub/")));
+        assert_eq!(
+            links.metrics,
+            "https://grafana.example/sub/d/shop-service?orgId=1&var-service=gateway\
+             &from=1794999700123&to=1795000300123"
+        );
     }
 }

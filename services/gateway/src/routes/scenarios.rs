@@ -1,6 +1,7 @@
 //! `POST /api/scenarios/{name}`: `normal`, `product-error`, `inventory-timeout`, `long-request`, `out-of-stock`.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use hosting::problem::trace_id;
 use http::StatusCode;
@@ -54,7 +55,7 @@ pub(super) fn run(gateway: &Arc<Gateway>) -> BoxedFilter<(Response,)> {
 async fn report(gateway: &Gateway, scenario: Scenario) -> Response {
     let run = scenario.run(&gateway.clients, &gateway.log).await;
     let trace_id = trace_id().unwrap_or_default();
-    let links = Links::new(&gateway.backends, &trace_id);
+    let links = Links::new(&gateway.backends, &trace_id, SystemTime::now());
     match run.result {
         Ok(result) => {
             let status = StatusCode::CREATED;

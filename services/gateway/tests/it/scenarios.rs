@@ -115,10 +115,14 @@ async fn a_failed_run_is_a_problem_with_the_members_of_a_report() {
     assert_eq!(report["scenario"], "normal");
     assert!(report["duration_ms"].is_u64());
     assert_eq!(report["result"]["detail"], "Order was too slow.");
-    for signal in ["trace", "logs", "metrics"] {
+    for (signal, place) in [
+        ("trace", "explore?"),
+        ("logs", "explore?"),
+        ("metrics", "d/shop-service?"),
+    ] {
         let link = report["links"][signal].as_str().unwrap();
         assert!(
-            link.starts_with("http://grafana.example/explore?"),
+            link.starts_with(&format!("http://grafana.example/{place}")),
             "{link}"
         );
     }
