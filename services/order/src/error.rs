@@ -95,8 +95,11 @@ impl OrderError {
             Self::UnknownProduct(_) | Self::UnknownOrder => Code::NotFound,
             Self::KeyReused => Code::FailedPrecondition,
             Self::Price { source, .. } | Self::Reserve(source) => source.trouble.code(),
+            // Overload passes: the client may come again.
+            Self::Store(StoreError::Database(sqlx::Error::PoolTimedOut))
+            | Self::ReservationGone
+            | Self::Stopping => Code::Unavailable,
             Self::Total(_) | Self::Store(_) => Code::Internal,
-            Self::ReservationGone | Self::Stopping => Code::Unavailable,
         }
     }
 }
@@ -234,6 +237,16 @@ mod tests {
                 Outcome::Failed,
             ),
             (OrderError::Stopping, Code::Unavailable, Outcome::Failed),
+            (
+                OrderError::Store(StoreError::Database(sqlx::Error::PoolTimedOut)),
+                Code::Unavailable,
+                Outcome::Failed,
+            ),
+            (
+                OrderError::Store(StoreError::Database(sqlx::Error::PoolClosed)),
+                Code::Internal,
+                Outcome::Failed,
+            ),
         ];
         for (error, code, outcome) in table {
             assert_eq!(Status::from(&error).code(), code, "{error}");
