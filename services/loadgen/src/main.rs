@@ -1,0 +1,12 @@
+//! Open-loop load for the gateway.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    loadgen::cli::main().unwrap_or_else(|error| {
+        // A closed stderr leaves nobody to tell.
+        writeln!(anstream::stderr(), "loadgen: {error:#}").unwrap_or_default();
+        ExitCode::FAILURE
+    })
+}
