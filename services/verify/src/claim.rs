@@ -1,5 +1,6 @@
 //! What a row of the expectation table can say. The words are here, the sentences in `expectations`.
 
+use crate::claims::Shipped;
 use crate::drive::{Answer, Case};
 use crate::trace::{Kind, Span};
 
@@ -41,6 +42,8 @@ pub enum Claim {
     },
     /// What no single query says.
     Whole(Whole),
+    /// What a shipped file says.
+    Shipped(Box<Shipped>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +64,8 @@ pub enum Series {
     AllOne,
     /// None, or only zeros.
     Nothing,
+    /// Each is at most this many million bytes; the goal is told with it.
+    Megabytes { at_most: u64, goal: u64 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +173,7 @@ impl Claim {
             Self::Rises { promql, .. } | Self::Series { promql, .. } => Some(promql.clone()),
             Self::Lines { logql, .. } => Some(logql.clone()),
             Self::Search { traceql, .. } => Some(traceql.clone()),
+            Self::Shipped(shipped) => shipped.query(),
             Self::Trace { .. } | Self::Response { .. } | Self::Whole(_) => None,
         }
     }

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,11 +11,14 @@ use tokio::runtime::Runtime;
 use crate::report::{Line, Outcome, Report};
 use crate::run::Patience;
 use crate::target::Target;
-use crate::{run, selftest, show};
+use crate::{browser, containers, measure, run, selftest, show, survival};
 
 #[derive(Debug, Parser)]
 #[command(name = "verify", about, version)]
 struct Cli {
+    /// The stack in this directory instead of the main one; `stack --isolated DIR run` starts it.
+    #[arg(long, global = true, value_name = "DIR")]
+    isolated: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -26,9 +30,31 @@ enum Command {
         /// Leave out the last part, which breaks a stack of its own to see rows fail.
         #[arg(long)]
         rows_only: bool,
+        /// Ask only the rows whose name has this in it.
+        #[arg(
+            long,
+            value_name = "TEXT",
+            default_value = "",
+            hide_default_value = true
+        )]
+        only: String,
     },
     /// Break a stack of its own in four ways and see that the rows go red and name what is broken.
     Selftest,
+    /// Read back from the engine how each container is confined, and see that each missing control is told.
+    Containers,
+    /// Use the scenario page in a headless Chromium: by keyboard, by click, at phone width, offline.
+    Browser,
+    /// Stop and start the stack, then kill its Collector, and see that nothing is lost or told twice.
+    Survival,
+    /// Measure how long after 50 orders each signal can be asked for them.
+    Freshness,
+    /// Count series and streams after 100 orders and after many, with random ids and hostile paths.
+    Cardinality {
+        /// How many orders in all, at most 50,000.
+        #[arg(long, default_value_t = 10_000)]
+        orders: usize,
+    },
     /// Place one order; show its trace, its log lines, a few metrics and where to look.
     FirstOrder,
     /// A trace as a waterfall with its log lines in place.
@@ -45,20 +71,27 @@ enum Command {
 pub fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     // Before the runtime: looking up processes and ports blocks.
-    let target = Target::here()?;
+    let target = match &cli.isolated {
+        Some(dir) => Target::isolated(dir)?,
+        None => Target::here()?,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     let mut out = anstream::stdout();
     match cli.command {
-        Command::Run { rows_only } => {
+        Command::Run { rows_only, only } => {
             let mut report = Report::new(out);
             runtime.block_on(run::run(
                 &target,
                 Patience::default(),
-                |_| true,
+                |row| row.name.contains(&only),
                 &mut report,
             ))?;
+            if only.is_empty() {
+                // After every row that counts: it runs the scenarios again.
+                runtime.block_on(browser::rows(&target, &mut report))?;
+            }
             if !rows_only {
                 selftest(&target, &runtime, &mut report)?;
             }
@@ -67,6 +100,32 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::Selftest => {
             let mut report = Report::new(out);
             selftest::run(&runtime, &mut report)?;
+            close(report)
+        }
+        Command::Containers => {
+            let mut report = Report::new(out);
+            containers::run(target.root(), target.project(), &mut report)?;
+            close(report)
+        }
+        Command::Browser => {
+            let mut report = Report::new(out);
+            runtime.block_on(browser::rows(&target, &mut report))?;
+            close(report)
+        }
+        Command::Survival => {
+            let mut report = Report::new(out);
+            survival::run(target.root(), &runtime, &mut report)?;
+            close(report)
+        }
+        Command::Freshness => {
+            let mut report = Report::new(out);
+            runtime.block_on(measure::freshness(&target, &mut report))?;
+            close(report)
+        }
+        Command::Cardinality { orders } => {
+            let mut report = Report::new(out);
+            let load = measure::Load { orders };
+            runtime.block_on(measure::cardinality(&target, load, &mut report))?;
             close(report)
         }
         Command::FirstOrder => {

@@ -184,7 +184,7 @@ impl Driver {
     /// One order of the cheapest kind there is: one piece of the product that is best stocked.
     pub async fn one_order(&self) -> anyhow::Result<Answer> {
         let product = self.best_stocked().await?;
-        self.send(Step::order(Case::Order, &product, 1, None)).await
+        self.order(&product).await
     }
 
     pub async fn drive(&self) -> anyhow::Result<Driven> {
@@ -221,7 +221,18 @@ impl Driver {
         Ok(driven)
     }
 
-    async fn best_stocked(&self) -> anyhow::Result<String> {
+    /// One piece of a product.
+    pub async fn order(&self, product: &str) -> anyhow::Result<Answer> {
+        self.send(Step::order(Case::Order, product, 1, None)).await
+    }
+
+    /// Whatever path, also one that nobody serves.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(Step::get(Case::Unrouted, None, path)).await
+    }
+
+    /// The product that the most orders can be placed for.
+    pub async fn best_stocked(&self) -> anyhow::Result<String> {
         let answer = self.send(Step::catalogue()).await?;
         best_stocked(&answer)
     }

@@ -335,6 +335,7 @@ pub fn closings() -> Vec<Row> {
         whole "documented spans = emitted spans": Whole::DocumentedSpans;
         whole "documented log events = emitted log events": Whole::DocumentedEvents;
     };
+    rows.extend(resources::resources());
     for service in SERVICES {
         rows.push(whole(
             format!("{service} is connected to the Collector and its peers only (sockets)"),
@@ -542,5 +543,6 @@ fn whole(name: impl Into<String>, whole: Whole) -> Row {
     row(name, Claim::Whole(whole))
 }
 
+mod resources;
 #[cfg(test)]
 mod tests;

@@ -43,6 +43,7 @@ const ORDERS_COUNTED: &str = "shop.orders placed moves by the orders placed";
 const ORDER_LINES: &str = "order: log lines over OTLP, by trace id";
 const PRODUCT_EDGE: &str = "edge order → product (HTTP)";
 const INVENTORY_EDGE: &str = "edge order → inventory (gRPC)";
+const ORDERS_PANEL: &str = "panel Home / Orders placed";
 const DOCUMENTED: &str = "every documented metric is emitted, with its unit and no other labels";
 const NO_OTHER: &str = "every emitted metric is documented";
 
@@ -59,6 +60,7 @@ const BREAKS: [Break; 4] = [
             PRODUCT_EDGE,
             DOCUMENTED,
             NO_OTHER,
+            ORDERS_PANEL,
         ],
     },
     Break {
@@ -83,6 +85,7 @@ pipelines:
             (ORDERS_COUNTED, "moved by 0"),
             (DOCUMENTED, "shop.orders (as shop_orders_total)"),
             (NO_OTHER, "shop_ordres_total"),
+            (ORDERS_PANEL, "no metric shop_orders_total"),
         ],
         green: &[ORDER_ANSWERS, ORDER_LINES, INVENTORY_EDGE],
     },
@@ -248,7 +251,7 @@ impl Drill {
     }
 }
 
-fn judge_red(lines: &[Line], name: &str, word: &str) -> (Outcome, Duration) {
+pub(crate) fn judge_red(lines: &[Line], name: &str, word: &str) -> (Outcome, Duration) {
     match find(lines, name) {
         Err(missing) => missing,
         Ok(line) => match &line.outcome {
@@ -319,6 +322,7 @@ fn mapping(value: &Value) -> anyhow::Result<&yaml_serde::Mapping> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims::{self, Artifacts};
     use crate::drive::Driven;
     use crate::expectations;
     use std::path::Path;
@@ -330,6 +334,8 @@ mod tests {
         rows.extend(expectations::counters());
         rows.extend(expectations::arrivals(&Driven::nothing(SystemTime::now())));
         rows.extend(expectations::closings());
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        rows.extend(claims::rows(&Artifacts::shipped(&root).unwrap()));
         for break_ in &BREAKS {
             let named = break_
                 .green

@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use stack::{Addresses, Instance, TraceStore};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::backend::{Archive, Collector, Loki, Prometheus, Tempo, Traces};
 use crate::check::{Baseline, Scene};
+use crate::claims::{Artifacts, environment, promtool};
 use crate::contract::Contract;
 use crate::drive::{Driven, Driver};
 use crate::expectations::SERVICES;
@@ -19,10 +20,14 @@ use crate::sockets::{Allowed, Seen};
 #[derive(Clone, Debug)]
 pub struct Target {
     root: PathBuf,
+    project: String,
     pub addresses: Addresses,
     store: TraceStore,
     /// How often metrics leave the services and the Collector's connectors.
     interval: Duration,
+    /// The names of `.env` with the values they are shipped with, and those of this instance.
+    shipped: BTreeMap<String, String>,
+    variables: BTreeMap<String, String>,
     /// The services that are processes of this machine.
     pub pids: BTreeMap<&'static str, u32>,
 }
@@ -42,13 +47,50 @@ impl Target {
             .into_iter()
             .filter_map(|service| Some((service, instance.pid(service)?)))
             .collect();
+        let shipped = environment(root)?;
+        let variables = shipped.keys().filter_map(|name| {
+            let value = instance.variable(name)?;
+            Some((name.clone(), value.to_owned()))
+        });
         Ok(Self {
+            variables: variables.collect(),
+            shipped,
             root: root.to_owned(),
+            project: std::env::var("COMPOSE_PROJECT_NAME")
+                .unwrap_or_else(|_| "otel-shop".to_owned()),
             addresses: instance.addresses(),
             store: instance.traces(),
             interval: interval(instance)?,
             pids,
         })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// How often metrics leave.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// The name of compose's project, if the stack runs in containers.
+    pub fn project(&self) -> &str {
+        &self.project
+    }
+
+    /// One with a stack of its own, as `stack --isolated` starts it.
+    pub fn isolated(dir: &Path) -> anyhow::Result<Self> {
+        let start = std::env::current_dir().context("the current directory is gone")?;
+        let root = stack::repository_root(&start)?;
+        Self::of(&root, &Instance::isolated(&root, dir)?)
+    }
+
+    /// The shipped files below `root`: the working copy, or a changed copy of it.
+    pub fn artifacts(&self, root: &Path) -> anyhow::Result<Artifacts> {
+        let promtool = promtool(&self.root);
+        let (shipped, variables) = (self.shipped.clone(), self.variables.clone());
+        Artifacts::read(root, promtool.as_deref(), shipped, variables)
     }
 
     /// Everything that arrives from now on.
@@ -107,6 +149,10 @@ impl Target {
             sockets: Seen::default(),
             allowed: self.allowed(),
             cache: Mutex::new(HashMap::new()),
+            artifacts: self.artifacts(&self.root)?,
+            repository: self.root.clone(),
+            grafana: at.grafana.clone(),
+            known: OnceCell::new(),
         })
     }
 

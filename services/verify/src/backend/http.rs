@@ -85,6 +85,11 @@ impl Http {
         }
     }
 
+    /// What it answers, whatever that says.
+    pub async fn status(&self, path: &str) -> anyhow::Result<u16> {
+        Ok(self.fetch(path, &[], &[]).await?.0)
+    }
+
     async fn fetch(
         &self,
         path: &str,

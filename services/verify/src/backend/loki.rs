@@ -1,12 +1,13 @@
 //! LogQL. Labels and structured metadata are kept apart, as a claim is about which of the two an id is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
 use super::Http;
-use super::prometheus::labels;
+use super::Sample;
+use super::prometheus::{labels, newest, words};
 
 /// Loki refuses more lines than this in one answer (`max_entries_limit_per_query`).
 const LIMIT: usize = 5000;
@@ -18,6 +19,13 @@ pub struct LogLine {
     pub labels: BTreeMap<String, String>,
     pub metadata: BTreeMap<String, String>,
     pub text: String,
+}
+
+/// What a query of either sort answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answered {
+    Lines(Vec<LogLine>),
+    Series(Vec<Sample>),
 }
 
 #[derive(Clone, Debug)]
@@ -79,7 +87,7 @@ impl Loki {
                     &[("X-Loki-Response-Encoding-Flags", "categorize-labels")],
                 )
                 .await?;
-            let page = lines(&answer);
+            let page = lines(&answer, &["structuredMetadata"]);
             let is_full = page.len() >= LIMIT;
             // The next page starts at the last instant of this one: lines of that instant may be split over both.
             let last = page.last().map_or(start, |line| line.at);
@@ -90,6 +98,49 @@ impl Loki {
             }
             start = last;
         }
+    }
+
+    /// What a query answers over a window, whether it is about lines or about numbers; the newest lines only.
+    pub async fn answer(
+        &self,
+        logql: &str,
+        since: SystemTime,
+        step: Duration,
+    ) -> anyhow::Result<Answered> {
+        let start = nanoseconds(since).to_string();
+        let end = (nanoseconds(SystemTime::now()) + 1).to_string();
+        let step = format!("{}", step.as_secs_f64());
+        let query = [
+            ("query", logql),
+            ("start", &start),
+            ("end", &end),
+            ("step", &step),
+            ("limit", "200"),
+        ];
+        let headers = [("X-Loki-Response-Encoding-Flags", "categorize-labels")];
+        let answer = self
+            .http
+            .json_with("/loki/api/v1/query_range", &query, &headers)
+            .await?;
+        Ok(if answer["data"]["resultType"] == "streams" {
+            Answered::Lines(lines(&answer, &["structuredMetadata", "parsed"]))
+        } else {
+            Answered::Series(newest(&answer))
+        })
+    }
+
+    /// The values of a label, of the streams that match or of all.
+    pub async fn label_values(
+        &self,
+        label: &str,
+        selector: Option<&str>,
+        since: SystemTime,
+    ) -> anyhow::Result<BTreeSet<String>> {
+        let start = nanoseconds(since).to_string();
+        let mut query = vec![("start", start.as_str())];
+        query.extend(selector.map(|selector| ("query", selector)));
+        let path = format!("/loki/api/v1/label/{label}/values");
+        Ok(words(&self.http.json(&path, &query).await?))
     }
 
     /// The labels of each stream that matches `selector` since `since`.
@@ -117,16 +168,12 @@ impl Loki {
             .http
             .json("/loki/api/v1/labels", &[("start", &start)])
             .await?;
-        Ok(answer["data"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|name| name.as_str().map(str::to_owned))
-            .collect())
+        Ok(words(&answer))
     }
 }
 
-fn lines(answer: &Value) -> Vec<LogLine> {
+/// `parts` are what Loki keeps apart of a line: what came with it, and what the query took out of it.
+fn lines(answer: &Value, parts: &[&str]) -> Vec<LogLine> {
     let mut found = Vec::new();
     for stream in answer["data"]["result"].as_array().into_iter().flatten() {
         let of = labels(&stream["stream"]);
@@ -137,7 +184,10 @@ fn lines(answer: &Value) -> Vec<LogLine> {
             found.push(LogLine {
                 at: at.parse().unwrap_or_default(),
                 labels: of.clone(),
-                metadata: labels(&entry[2]["structuredMetadata"]),
+                metadata: parts
+                    .iter()
+                    .flat_map(|part| labels(&entry[2][part]))
+                    .collect(),
                 text: text.to_owned(),
             });
         }
@@ -164,7 +214,7 @@ mod tests {
             {"stream": {"service_name": "order", "lane": "otlp"}, "values": [
                 ["20", "second", {"structuredMetadata": {"trace_id": "ab"}}]]},
             {"stream": {"service_name": "product", "lane": "otlp"}, "values": [["10", "first", {}]]}]}});
-        let lines = lines(&answer);
+        let lines = lines(&answer, &["structuredMetadata"]);
         assert_eq!(lines[0].text, "first");
         assert_eq!(lines[1].meta("trace_id"), "ab");
         assert_eq!(lines[1].label("trace_id"), "");

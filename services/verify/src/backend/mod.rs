@@ -13,7 +13,7 @@ pub use archive::Archive;
 pub use collector::Collector;
 pub use exposition::Exposition;
 pub use http::{Http, root_cause};
-pub use loki::{LogLine, Loki};
+pub use loki::{Answered, LogLine, Loki};
 pub use prometheus::{Exemplar, Prometheus, Sample, ScrapeTarget};
 pub use tempo::Tempo;
 pub use traces::Traces;

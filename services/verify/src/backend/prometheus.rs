@@ -1,7 +1,7 @@
 //! PromQL, exemplars and scrape targets.
 
-use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use serde_json::Value;
@@ -59,6 +59,70 @@ impl Prometheus {
         samples(&answer).with_context(|| format!("PromQL {promql}"))
     }
 
+    /// Each series of a query over time, with its newest number; one that never has a number is left out.
+    pub async fn range(
+        &self,
+        promql: &str,
+        since: SystemTime,
+        step: Duration,
+    ) -> anyhow::Result<Vec<Sample>> {
+        let (start, end) = (seconds(since), seconds(SystemTime::now()));
+        let step = format!("{}", step.as_secs_f64());
+        let query = [
+            ("query", promql),
+            ("start", &start),
+            ("end", &end),
+            ("step", &step),
+        ];
+        let answer = self.http.json("/api/v1/query_range", &query).await?;
+        Ok(newest(&answer))
+    }
+
+    /// The tree that Prometheus itself makes of a query; `Err` is its words about a query that is none.
+    pub async fn parse(&self, promql: &str) -> anyhow::Result<Value> {
+        let answer = self
+            .http
+            .json("/api/v1/parse_query", &[("query", promql)])
+            .await?;
+        Ok(answer["data"].clone())
+    }
+
+    /// The names of the labels of the series that match; none if there is no such series.
+    pub async fn label_names(
+        &self,
+        selector: &str,
+        since: SystemTime,
+    ) -> anyhow::Result<BTreeSet<String>> {
+        let query = [("match[]", selector), ("start", &seconds(since))];
+        let answer = self.http.json("/api/v1/labels", &query).await?;
+        Ok(words(&answer))
+    }
+
+    /// The values of a label, of the series that match or of all.
+    pub async fn label_values(
+        &self,
+        label: &str,
+        selector: Option<&str>,
+        since: SystemTime,
+    ) -> anyhow::Result<BTreeSet<String>> {
+        let start = seconds(since);
+        let mut query = vec![("start", start.as_str())];
+        query.extend(selector.map(|selector| ("match[]", selector)));
+        let path = format!("/api/v1/label/{label}/values");
+        Ok(words(&self.http.json(&path, &query).await?))
+    }
+
+    /// The rules that it has loaded: name, and why one could not be evaluated.
+    pub async fn rules(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let answer = self.http.json("/api/v1/rules", &[]).await?;
+        let groups = answer["data"]["groups"].as_array().into_iter().flatten();
+        let rules = groups.flat_map(|group| group["rules"].as_array().into_iter().flatten());
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Ok(rules
+            .map(|rule| (text(&rule["name"]), text(&rule["lastError"])))
+            .collect())
+    }
+
     pub async fn exemplars(
         &self,
         promql: &str,
@@ -104,6 +168,27 @@ fn samples(answer: &Value) -> anyhow::Result<Vec<Sample>> {
                 value: number(&series["value"][1]).context("a sample without a number")?,
             })
         })
+        .collect()
+}
+
+pub(super) fn newest(answer: &Value) -> Vec<Sample> {
+    let series = answer["data"]["result"].as_array().into_iter().flatten();
+    series
+        .filter_map(|series| {
+            let points = series["values"].as_array()?.iter();
+            let mut numbers = points.filter_map(|point| number(&point[1]));
+            Some(Sample {
+                labels: labels(&series["metric"]),
+                value: numbers.rfind(|number| !number.is_nan())?,
+            })
+        })
+        .collect()
+}
+
+pub(super) fn words(answer: &Value) -> BTreeSet<String> {
+    let words = answer["data"].as_array().into_iter().flatten();
+    words
+        .filter_map(|word| word.as_str().map(str::to_owned))
         .collect()
 }
 
@@ -172,6 +257,14 @@ mod tests {
         assert_eq!(samples[0].labels["service_name"], "order");
         assert_eq!(samples[0].value, 3.0);
         assert!(samples[1].value.is_nan());
+    }
+
+    #[test]
+    fn a_series_without_any_number_is_no_data() {
+        let answer = json!({"data": {"result": [{"metric": {"a": "b"}, "values": [[1, "NaN"]]},
+            {"metric": {"a": "c"}, "values": [[1, "2"], [2, "NaN"]]}]}});
+        let found = newest(&answer);
+        assert_eq!((found.len(), found[0].value), (1, 2.0));
     }
 
     #[test]

@@ -75,6 +75,46 @@ impl Tempo {
             .await?;
         Ok(found(&answer))
     }
+
+    /// How many series a TraceQL metrics query answers.
+    pub async fn series(
+        &self,
+        traceql: &str,
+        since: SystemTime,
+        step: Duration,
+    ) -> anyhow::Result<usize> {
+        let start = seconds(since).to_string();
+        let end = (seconds(SystemTime::now()) + 1).to_string();
+        let step = format!("{}s", step.as_secs().max(1));
+        let query = [
+            ("q", traceql),
+            ("start", &start),
+            ("end", &end),
+            ("step", &step),
+        ];
+        let answer = self.http.json("/api/metrics/query_range", &query).await?;
+        Ok(answer["series"].as_array().map_or(0, Vec::len))
+    }
+
+    /// Every attribute that some span has, with its scope, and the intrinsics.
+    pub async fn attributes(&self) -> anyhow::Result<BTreeSet<String>> {
+        let answer = self.http.json("/api/v2/search/tags", &[]).await?;
+        Ok(attributes(&answer))
+    }
+}
+
+/// `resource.service.name`, `span.http.route`, `event.x`; intrinsics stand without a scope.
+fn attributes(answer: &Value) -> BTreeSet<String> {
+    let mut attributes = BTreeSet::new();
+    for scope in answer["scopes"].as_array().into_iter().flatten() {
+        let name = scope["name"].as_str().unwrap_or_default();
+        let tags = scope["tags"].as_array().into_iter().flatten();
+        attributes.extend(tags.filter_map(Value::as_str).map(|tag| match name {
+            "intrinsic" => tag.to_owned(),
+            scope => format!("{scope}.{tag}"),
+        }));
+    }
+    attributes
 }
 
 /// Tempo drops leading zeros of a trace id in search results.
@@ -98,6 +138,13 @@ fn seconds(at: SystemTime) -> u64 {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn attributes_have_their_scope_and_intrinsics_none() {
+        let answer = json!({"scopes": [{"name": "span", "tags": ["http.route"]}, {"name": "intrinsic", "tags": ["kind"]}]});
+        let expected = BTreeSet::from(["kind".to_owned(), "span.http.route".to_owned()]);
+        assert_eq!(attributes(&answer), expected);
+    }
 
     #[test]
     fn a_shortened_trace_id_is_made_whole() {

@@ -101,6 +101,10 @@ pub(super) async fn series(scene: &Scene, promql: &str, holds: Series) -> anyhow
                 (count, None) => Look::Holds(format!("{count} series")),
             })
         }
+        Series::Megabytes { at_most, goal } => {
+            let samples = scene.prometheus.query(promql).await?;
+            Ok(megabytes(&samples, at_most, goal))
+        }
         Series::Nothing => {
             let samples = scene.prometheus.query(promql).await?;
             Ok(match samples.iter().find(|sample| sample.value != 0.0) {
@@ -108,6 +112,22 @@ pub(super) async fn series(scene: &Scene, promql: &str, holds: Series) -> anyhow
                 None => Look::Holds("0".to_owned()),
             })
         }
+    }
+}
+
+fn megabytes(samples: &[Sample], at_most: u64, goal: u64) -> Look {
+    let Some(most) = samples
+        .iter()
+        .map(|sample| sample.value / 1e6)
+        .reduce(f64::max)
+    else {
+        return Look::NotYet("no series".to_owned());
+    };
+    let state = format!("{most:.1} MB, at most {at_most} MB, goal {goal} MB");
+    if most <= at_most as f64 {
+        Look::Holds(state)
+    } else {
+        Look::NotYet(state)
     }
 }
 
@@ -227,5 +247,19 @@ mod tests {
     #[test]
     fn a_series_that_is_new_counts_whole() {
         assert_eq!(risen(&[], &[sample("new", 4.0)]), 4.0);
+    }
+
+    #[test]
+    fn memory_above_its_limit_is_told_and_none_at_all_is_no_proof() {
+        let sample = |value| Sample {
+            labels: BTreeMap::new(),
+            value,
+        };
+        assert!(matches!(megabytes(&[sample(19e6)], 20, 10), Look::Holds(_)));
+        assert_eq!(
+            megabytes(&[sample(19e6), sample(21e6)], 20, 10),
+            Look::NotYet("21.0 MB, at most 20 MB, goal 10 MB".to_owned())
+        );
+        assert!(matches!(megabytes(&[], 20, 10), Look::NotYet(_)));
     }
 }

@@ -1,14 +1,16 @@
 //! Everything a row may be judged by, and the dispatch from a claim to the code that judges it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::{documented, links, logs, metrics, pipeline, traces};
 use crate::backend::{Collector, Loki, Prometheus, Sample, Tempo, Traces};
 use crate::claim::{Claim, Component, Response, Row, Whole};
+use crate::claims::{self, Artifacts, Known};
 use crate::contract::Contract;
 use crate::drive::{Answer, Case, Driven, Driver};
 use crate::poll::Look;
@@ -49,6 +51,13 @@ pub struct Scene {
     /// Empty where the services are no processes of this machine that we may look into.
     pub allowed: Vec<Allowed>,
     pub cache: Cache,
+    /// Of the working copy, or of a copy that was changed to see rows fail.
+    pub artifacts: Artifacts,
+    /// The working copy itself.
+    pub repository: PathBuf,
+    /// Only where one runs.
+    pub grafana: Option<String>,
+    pub known: OnceCell<Known>,
 }
 
 // === impl Scene ===
@@ -64,6 +73,7 @@ impl Scene {
             Claim::Trace { case, shape } => traces::shape(self, *case, shape).await,
             Claim::Response { case, holds } => Ok(self.response(*case, *holds)),
             Claim::Whole(whole) => self.whole(*whole).await,
+            Claim::Shipped(shipped) => claims::look(self, shipped).await,
         };
         // A backend that cannot be asked may be on its way up.
         looked.unwrap_or_else(|error| Look::NotYet(format!("{error:#}")))
@@ -121,6 +131,11 @@ impl Scene {
             },
         };
         Ok(Look::Holds(place))
+    }
+
+    /// The names that Loki and Tempo have, asked for once, after the drive.
+    pub async fn known(&self) -> anyhow::Result<&Known> {
+        self.known.get_or_try_init(|| Known::of(self)).await
     }
 
     pub fn tempo(&self) -> Result<&Tempo, Look> {

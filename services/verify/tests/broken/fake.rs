@@ -4,13 +4,16 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use verify::backend::{Collector, Loki, Prometheus, Sample, Tempo, Traces};
 use verify::check::{Baseline, Scene};
+use verify::claims::Artifacts;
 use verify::contract::Contract;
 use verify::drive::{Driven, Driver};
 use verify::sockets::Seen;
@@ -80,6 +83,11 @@ impl Fake {
             sockets: Seen::default(),
             allowed: Vec::new(),
             cache: HashMap::new().into(),
+            interval: Duration::from_secs(5),
+            artifacts: Artifacts::default(),
+            repository: PathBuf::new(),
+            grafana: None,
+            known: OnceCell::new(),
         }
     }
 }
