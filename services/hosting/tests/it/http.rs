@@ -205,11 +205,10 @@ async fn readiness_names_what_is_missing() {
     let ready = Server::http(health::routes(vec![checks[0].clone()], &ctx), LIMITS).await;
     let unready = Server::http(health::routes(checks, &ctx), LIMITS).await;
 
+    let answer = ready.get("/readyz").await;
     assert!(
-        ready
-            .get("/readyz")
-            .await
-            .ends_with(r#"{"checks":{"beans":"ok"},"status":"ready"}"#)
+        answer.ends_with(r#"{"checks":{"beans":"ok"},"status":"ready"}"#),
+        "{answer}"
     );
     assert!(unready.get("/healthz").await.contains("200 OK"));
     let answer = unready.get("/readyz").await;
