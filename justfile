@@ -5,7 +5,7 @@ export CARGO_TERM_COLOR := env("CARGO_TERM_COLOR", "auto")
 _default:
     @just --list --unsorted
 
-# Start the Collector and its backends (builds them the first time).
+# Start the Collector and its backends: on Docker if an engine answers, else natively (STACK=docker|native decides).
 [group('run')]
 up *args:
     cargo run --locked -p stack -- up {{ args }}
@@ -26,6 +26,11 @@ stop:
 down *args:
     cargo run --quiet --locked -p stack -- down {{ args }}
 
+# Makes stand-ins for images that no registry gives, from the native programs; `--remove` takes them away.
+[group('run')]
+images *args:
+    cargo run --quiet --locked -p stack -- images {{ args }}
+
 # What runs, where, how much memory.
 [group('look')]
 status:
@@ -35,6 +40,11 @@ status:
 [group('look')]
 logs name *args:
     cargo run --quiet --locked -p stack -- logs {{ name }} {{ args }}
+
+# Follows one request hop by hop, and names the first that is broken, with the remedy.
+[group('look')]
+doctor *args:
+    cargo run --quiet --locked -p drill -- doctor {{ args }}
 
 # A trace as a waterfall with its log lines in place.
 [group('look')]
@@ -54,3 +64,23 @@ test:
 [group('check')]
 verify *args:
     cargo run --quiet --locked -p verify -- run {{ args }}
+
+# How the engine confines each container, and that each missing control is told. Needs the stack on Docker.
+[group('check')]
+containment:
+    cargo run --quiet --locked -p verify -- containers
+
+# Stops and starts the stack, then kills its Collector: nothing may be lost, or told twice.
+[group('check')]
+survival:
+    cargo run --quiet --locked -p verify -- survival
+
+# Open-loop load with latency from the intended start, e.g. `just load --rate 50 --duration 1m --json load.json`.
+[group('learn')]
+load *args:
+    cargo run --quiet --locked -p loadgen -- {{ args }}
+
+# Breaks a stack of its own: the alert fires, the symptom shows, the fix clears it. `list`, a name, or `all`.
+[group('learn')]
+drill *names="list":
+    cargo run --quiet --locked -p drill -- {{ names }}

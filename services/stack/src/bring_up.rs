@@ -21,6 +21,9 @@ use crate::state::{Record, State};
 use crate::tools::{TOOLS, Workshop};
 use crate::wait;
 
+/// How long the sockets of a process that was killed may take to go.
+const CLOSING: Duration = Duration::from_secs(2);
+
 /// A component on its way.
 struct Task {
     component: &'static Component,
@@ -332,7 +335,10 @@ impl Instance {
     }
 
     pub(crate) fn require_free(&self, component: &Component, ports: &[Port]) -> Result<()> {
-        match ports.iter().find(|port| !ports::is_free(port.number)) {
+        let taken = || ports.iter().find(|port| !ports::is_free(port.number));
+        // Of a process that was killed, the kernel may still be closing the sockets.
+        wait::until(CLOSING, || taken().is_none());
+        match taken() {
             Some(port) => Err(Error::PortTaken {
                 component: component.name.to_owned(),
                 port: port.number,
