@@ -144,8 +144,8 @@ async fn service_map(scene: &Scene, source: &Source) -> anyhow::Result<Look> {
 }
 
 async fn recorded(scene: &Scene, rule: &Recording) -> anyhow::Result<Look> {
-    if let Some(strange) = unknown(scene, Language::PromQl, &rule.promql).await? {
-        return Ok(Look::NotYet(strange));
+    if let Some(unasked) = unknown(scene, Language::PromQl, &rule.promql).await? {
+        return Ok(unasked);
     }
     let samples = scene.prometheus.query(&rule.name).await?;
     let count = samples.iter().filter(|one| !one.value.is_nan()).count();
@@ -157,8 +157,8 @@ async fn recorded(scene: &Scene, rule: &Recording) -> anyhow::Result<Look> {
 }
 
 async fn can_be_asked(scene: &Scene, alert: &Alert) -> anyhow::Result<Look> {
-    if let Some(strange) = unknown(scene, Language::PromQl, &alert.promql).await? {
-        return Ok(Look::NotYet(strange));
+    if let Some(unasked) = unknown(scene, Language::PromQl, &alert.promql).await? {
+        return Ok(unasked);
     }
     if !alert.annotation("summary").contains("$value") {
         return Ok(Look::Broken(
@@ -263,8 +263,8 @@ async fn documented(scene: &Scene, page: &Page, query: &Documented) -> anyhow::R
         .unwrap_or_default();
     let text = Regex::new(SOME_ID)?.replace_all(&query.text, id);
     let text = text.replace("TRACE_ID", id).replace("SERVICE", "order");
-    if let Some(strange) = unknown(scene, query.language, &text).await? {
-        return Ok(Look::NotYet(strange));
+    if let Some(unasked) = unknown(scene, query.language, &text).await? {
+        return Ok(unasked);
     }
     let window = Window {
         range: RANGE,

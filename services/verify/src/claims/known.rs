@@ -7,6 +7,7 @@ use super::names::{PromQl, Selector, logql, traceql};
 use super::{Artifacts, Language};
 use crate::check::Scene;
 use crate::contract::prometheus_name;
+use crate::poll::Look;
 
 /// What Loki and Tempo have; Prometheus is asked metric by metric.
 #[derive(Clone, Debug, Default)]
@@ -42,12 +43,23 @@ impl Known {
     }
 }
 
-/// The first name in a query that nobody knows. For PromQL, also a query that is none.
+/// Why a query cannot be asked: what it is about is not on this machine, or it has a name that nobody knows. For PromQL,
+/// also a query that is none.
 pub(super) async fn unknown(
     scene: &Scene,
     language: Language,
     query: &str,
-) -> anyhow::Result<Option<String>> {
+) -> anyhow::Result<Option<Look>> {
+    // Tempo's own metrics have its name in front.
+    if (language == Language::TraceQl || query.contains("tempo_"))
+        && let Err(missing) = scene.tempo()
+    {
+        return Ok(Some(missing));
+    }
+    Ok(strange(scene, language, query).await?.map(Look::NotYet))
+}
+
+async fn strange(scene: &Scene, language: Language, query: &str) -> anyhow::Result<Option<String>> {
     let artifacts = &scene.artifacts;
     Ok(match language {
         Language::PromQl => return metrics(scene, query).await,

@@ -129,8 +129,8 @@ pub(super) async fn to_logs(scene: &Scene, source: &Source, at: usize) -> anyhow
             Ok(query) => query,
             Err(state) => return Ok(Look::Broken(state)),
         };
-        if let Some(strange) = super::known::unknown(scene, Language::LogQl, &query).await? {
-            return Ok(Look::NotYet(strange));
+        if let Some(unasked) = super::known::unknown(scene, Language::LogQl, &query).await? {
+            return Ok(unasked);
         }
         let (from, until) = (time(span.start) - MARGIN, time(span.end) + MARGIN);
         let lines = scene.loki.query(&query, from, until).await?;
