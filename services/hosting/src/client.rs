@@ -1,18 +1,30 @@
 //! An HTTP client between services: pooled, instrumented, with a deadline.
+//!
+//! Deadline and size limit sit inside the instrumentation, so that a span tells what its caller was told:
+//!
+//! | error | `error.type` |
+//! |---|---|
+//! | [`Error::Unreachable`] | `connect`, or `other` for a connection that was lost |
+//! | [`Error::TimedOut`] | `timeout`, also after the head: then the span has no status |
+//! | [`Error::Broken`], [`Error::TooLarge`] | `body` |
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use otel_tower::http::{ClientLayer, UrlTemplate};
 use otel_tower::{BoxError, Instrumentation};
-use tokio::time::{Instant, timeout_at};
-use tower::timeout::{Timeout, error::Elapsed};
-use tower::{Layer, ServiceExt};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+use tower::{Layer, Service, ServiceExt};
 
 /// How long a connection may take. All services are near: what does not connect at once is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -23,15 +35,22 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer that is read.
 const MAX_ANSWER: usize = 1024 * 1024;
 
-// The timeout is inside, so that the span ends with it as its error and not as cancelled.
-type Transport = <ClientLayer as Layer<Timeout<Pool<HttpConnector, Full<Bytes>>>>>::Service;
-
 /// A client of other services. A clone shares the connections.
 #[derive(Clone)]
 pub struct Client {
-    transport: Transport,
+    transport: <ClientLayer as Layer<Exchange>>::Service,
     timeout: Duration,
 }
+
+/// The way to an answer, all of it.
+#[derive(Clone)]
+struct Exchange {
+    pool: Pool<HttpConnector, Full<Bytes>>,
+    timeout: Duration,
+}
+
+/// The body of an answer, read to its end or to where it broke off.
+struct Read(Option<Result<Bytes, BoxError>>);
 
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +68,10 @@ pub enum Error {
 impl Client {
     /// `timeout` bounds each request, from its start to the last byte of the answer.
     pub fn new(timeout: Duration) -> Self {
+        Self::instrumented(&Instrumentation::global(), timeout)
+    }
+
+    fn instrumented(instrumentation: &Instrumentation, timeout: Duration) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         connector.set_nodelay(true);
@@ -57,8 +80,7 @@ impl Client {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build(connector);
         Self {
-            transport: ClientLayer::new(&Instrumentation::global())
-                .layer(Timeout::new(pool, timeout)),
+            transport: ClientLayer::new(instrumentation).layer(Exchange { pool, timeout }),
             timeout,
         }
     }
@@ -82,19 +104,16 @@ impl Client {
         request: Request<Bytes>,
         template: &'static str,
     ) -> Result<Response<Bytes>, Error> {
-        let deadline = Instant::now() + self.timeout;
         let mut request = request.map(Full::from);
         request.extensions_mut().insert(UrlTemplate(template));
         let response = self.transport.clone().oneshot(request).await;
         let (head, body) = response
             .map_err(|error| self.no_answer(error))?
             .into_parts();
-        let body = Limited::new(body, MAX_ANSWER).collect();
-        match timeout_at(deadline, body).await {
-            Ok(Ok(body)) => Ok(Response::from_parts(head, body.to_bytes())),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::TooLarge),
-            Ok(Err(error)) => Err(Error::Broken(error)),
-            Err(_) => Err(Error::TimedOut(self.timeout)),
+        match body.collect().await {
+            Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),
+            Err(error) if error.is::<LengthLimitError>() => Err(Error::TooLarge),
+            Err(error) => Err(Error::Broken(error)),
         }
     }
 
@@ -104,5 +123,118 @@ impl Client {
         } else {
             Error::Unreachable(error)
         }
+    }
+}
+
+// === impl Exchange ===
+
+impl Service<Request<Full<Bytes>>> for Exchange {
+    type Response = Response<Read>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Service::poll_ready(&mut self.pool, cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
+        let answer = self.pool.request(request);
+        let whole = async {
+            let (head, body) = answer.await?.into_parts();
+            let body = Limited::new(body, MAX_ANSWER).collect().await;
+            let body = Read(Some(body.map(|body| body.to_bytes())));
+            Ok(Response::from_parts(head, body))
+        };
+        let whole = timeout(self.timeout, whole);
+        Box::pin(async { whole.await? })
+    }
+}
+
+// === impl Read ===
+
+impl Body for Read {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(self.0.take().map(|read| read.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Some(Ok(bytes)) => SizeHint::with_exact(bytes.len() as u64),
+            Some(Err(_)) => SizeHint::default(),
+            None => SizeHint::with_exact(0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::KeyValue;
+    use opentelemetry::metrics::noop::NoopMeterProvider;
+    use opentelemetry_sdk::propagation::TraceContextPropagator;
+    use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What the caller and the span are told of a server that answers so and then, if it is to, holds the connection.
+    async fn told(answer: String, is_held: bool) -> (Error, Vec<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/", listener.local_addr().unwrap());
+        telemetry::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert_ne!(stream.read(&mut [0; 1024]).await.unwrap(), 0);
+            // Its reader may have had enough.
+            stream.write_all(answer.as_bytes()).await.ok();
+            if is_held {
+                std::future::pending::<()>().await;
+            }
+        });
+        let spans = InMemorySpanExporter::default();
+        let tracers = SdkTracerProvider::builder()
+            .with_simple_exporter(spans.clone())
+            .build();
+        let propagator = TraceContextPropagator::new();
+        let instrumentation = Instrumentation::new(&tracers, &NoopMeterProvider::new(), propagator);
+        let limit = Duration::from_millis(if is_held { 200 } else { 20_000 });
+        let client = Client::instrumented(&instrumentation, limit);
+        let error = client.get(uri.parse().unwrap(), "/").await.unwrap_err();
+        let spans = spans.get_finished_spans().unwrap();
+        assert_eq!(spans.len(), 1);
+        let attributes = spans[0].attributes.iter();
+        let of_the_end = |pair: &&KeyValue| {
+            ["error.type", "http.response.status_code"].contains(&pair.key.as_str())
+        };
+        let pairs = attributes.filter(of_the_end);
+        let mut pairs: Vec<_> = pairs.map(|pair| pair.value.to_string()).collect();
+        pairs.sort();
+        (error, pairs)
+    }
+
+    #[tokio::test]
+    async fn a_span_tells_of_an_answer_that_was_not_read_what_the_caller_is_told() {
+        let head = |length| format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+        let (error, span) = told(head(10) + "part", true).await;
+        assert!(matches!(error, Error::TimedOut(_)), "{error}");
+        assert_eq!(span, ["timeout"]);
+
+        let (error, span) = told(head(10) + "part", false).await;
+        assert!(matches!(error, Error::Broken(_)), "{error}");
+        assert_eq!(span, ["200", "body"]);
+
+        let much = MAX_ANSWER + 1;
+        let (error, span) = told(head(much) + &"x".repeat(much), false).await;
+        assert!(matches!(error, Error::TooLarge), "{error}");
+        assert_eq!(span, ["200", "body"]);
     }
 }

@@ -39,7 +39,8 @@ type Instrumented = <ClientLayer as Layer<tonic::transport::Channel>>::Service;
 #[derive(Clone)]
 pub struct Channel(Instrumented);
 
-/// Serves `routes` on `listener` until the service is to stop; returns once every running call has ended.
+/// Serves `routes` on `listener` until the service is to stop; returns once every running call has ended, and those that were on
+/// their way. Connections that are open without a call are closed 500 ms after that.
 ///
 /// `methods` are the full names of the methods that `routes` answer (`METHODS` of the crate `proto`). The health service is
 /// added: it says SERVING for each service of `methods` until the service is to stop.

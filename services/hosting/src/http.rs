@@ -23,7 +23,8 @@ use crate::listener;
 use crate::problem::Problem;
 use crate::recover::recover;
 
-/// Serves `routes` on `listener` until the service is to stop; returns once every running request has ended.
+/// Serves `routes` on `listener` until the service is to stop; returns once every running request has ended, and those that were
+/// on their way. Connections that are open without a request are closed 500 ms after that.
 ///
 /// From the outside: instrumentation, panic, time, admission, body size, warp. A refusal is a problem document: 503 with
 /// `Retry-After` when `limits.in_flight` requests run, 504 after `limits.timeout`, 413 for a body over `limits.body` (declared or

@@ -25,7 +25,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The most connections that the kernel completes ahead of us: what tokio asks it for.
 const BACKLOG: usize = 1024;
 
-/// What a connection without a request may still take once the last request is answered: time to flush that answer.
+/// What a connection without a request may still take once the last request is answered: time to flush that answer, and for a
+/// request that was on its way to arrive.
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Listens on `address`; port 0 takes a free one.
@@ -140,18 +141,30 @@ impl Connections {
         });
     }
 
-    /// Waits for what runs. A client that holds a connection open without a request cannot hold up the end of the service.
+    /// Waits for what runs, also for what begins meanwhile: a head that was half here, a stream that crossed our GOAWAY. A client
+    /// that holds a connection open without a request cannot hold up the end of the service.
     async fn drain(self, running: Running) {
         running.close();
         tokio::select! {
             () = self.graceful.shutdown() => {}
-            () = async { running.wait().await; tokio::time::sleep(LINGER).await } => {
+            () = quiet(&running) => {
                 debug!(self.log, "idle connections are cut"; "event.name" => events::SERVICE_CONNECTION_ENDED);
             }
         }
         self.cut.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+}
+
+/// Returns once no request runs, nor has begun to within the time that is left for it.
+async fn quiet(running: &Running) {
+    loop {
+        running.wait().await;
+        tokio::time::sleep(LINGER).await;
+        if running.is_empty() {
+            return;
+        }
     }
 }
 

@@ -6,7 +6,6 @@
 //! Every query runs through [`Store::query`], which makes it a CLIENT span. Waiting for the writer is outside these spans: it shows
 //! as the gap before the first one.
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Sqlite, Transaction};
-use telemetry::db::Database;
+use telemetry::db::{Database, Failure};
 
 pub use crate::directory::DirectoryError;
 pub use telemetry::db::Query;
@@ -147,15 +146,33 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
-/// `error.type` of a failed query: SQLite's result code where there is one.
-fn classify(error: &sqlx::Error) -> Cow<'static, str> {
+/// What a failed query is told as: SQLite's result code where there is one.
+fn classify(error: &sqlx::Error) -> Failure {
     match error {
-        sqlx::Error::Database(error) => error.code().map_or(Cow::Borrowed("database"), |code| {
-            Cow::Owned(code.into_owned())
-        }),
-        sqlx::Error::PoolTimedOut => Cow::Borrowed("pool_timed_out"),
-        sqlx::Error::RowNotFound => Cow::Borrowed("row_not_found"),
-        sqlx::Error::Io(_) => Cow::Borrowed("io"),
-        _ => Cow::Borrowed("_OTHER"),
+        sqlx::Error::Database(error) => match error.code() {
+            Some(code) => Failure::Code(code.into_owned().into()),
+            None => Failure::Named("database"),
+        },
+        sqlx::Error::PoolTimedOut => Failure::Named("pool_timed_out"),
+        sqlx::Error::RowNotFound => Failure::Named("row_not_found"),
+        sqlx::Error::Io(_) => Failure::Named("io"),
+        _ => Failure::Named("_OTHER"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_failed_query_is_told_as_the_code_of_the_database_and_another_failure_by_its_name() {
+        let pool = pool(1).connect("sqlite::memory:").await.unwrap();
+        let twice =
+            "CREATE TABLE beans (name TEXT PRIMARY KEY); INSERT INTO beans VALUES ('a'), ('a')";
+        let failed = sqlx::raw_sql(twice).execute(&pool).await.unwrap_err();
+        // SQLITE_CONSTRAINT_PRIMARYKEY
+        assert_eq!(classify(&failed), Failure::Code("1555".into()));
+        let none = Failure::Named("row_not_found");
+        assert_eq!(classify(&sqlx::Error::RowNotFound), none);
     }
 }

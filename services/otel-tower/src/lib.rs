@@ -74,9 +74,10 @@
 //!
 //! Servers read `traceparent`, `tracestate` and `baggage` with the propagator they are given, and
 //! clients write them, in place of any that a request already carries. What is broken (an invalid or
-//! repeated `traceparent`; a `tracestate` or `baggage` that cannot be parsed or is larger than the
-//! W3C's limits) is ignored as a whole, and counted by header in `otel_tower.context.ignored`; the
-//! request is served. What a server believes of it is its [`Edge`](http::Edge).
+//! repeated `traceparent`; a `tracestate` or `baggage` that cannot be parsed, has a key that is no
+//! token, or is larger than the W3C's limits) is ignored as a whole, and counted by header in
+//! `otel_tower.context.ignored`; the request is served. Properties of baggage members are left out.
+//! What a server believes of the rest is its [`Edge`](http::Edge).
 //!
 //! # What is not recorded
 //!

@@ -51,6 +51,20 @@ impl Child {
     /// When the binary is missing, with the command that builds it.
     #[track_caller]
     pub fn spawn(binary: &Path, env: &[(&str, String)]) -> Self {
+        Self::start(binary, env, None)
+    }
+
+    /// As [`Self::spawn`], with standard error going to `stderr` instead of into [`Exit::stderr`].
+    ///
+    /// # Panics
+    /// As [`Self::spawn`].
+    #[track_caller]
+    pub fn spawn_into(binary: &Path, env: &[(&str, String)], stderr: impl Into<Stdio>) -> Self {
+        Self::start(binary, env, Some(stderr.into()))
+    }
+
+    #[track_caller]
+    fn start(binary: &Path, env: &[(&str, String)], stderr: Option<Stdio>) -> Self {
         assert!(
             binary.exists(),
             "{} is missing: run cargo build --workspace first",
@@ -74,7 +88,7 @@ impl Child {
             .current_dir(scratch.path())
             .stdin(Stdio::null())
             .stdout(output("stdout"))
-            .stderr(output("stderr"))
+            .stderr(stderr.unwrap_or_else(|| output("stderr").into()))
             // A group of its own: a Ctrl-C in the terminal, or a kill of ours, reaches exactly what we mean.
             .process_group(0)
             .spawn()

@@ -1,15 +1,14 @@
 //! Queries as CLIENT spans, and `db.client.operation.duration`.
 //!
 //! ```
-//! # use std::borrow::Cow;
-//! use telemetry::db::{Database, Query};
+//! use telemetry::db::{Database, Failure, Query};
 //!
-//! # #[derive(Debug)] struct Failed; impl std::fmt::Display for Failed { fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { Ok(()) } }
+//! # struct Failed;
 //! # async fn select(_id: &str) -> Result<u32, Failed> { Ok(1) }
 //! # async fn example() -> Result<(), Failed> {
 //! const LOOKUP: Query = Query { operation: "SELECT", collection: "products" };
 //!
-//! let database = Database::new("sqlite", "product", |_: &Failed| Cow::Borrowed("failed"));
+//! let database = Database::new("sqlite", "product", |_: &Failed| Failure::Named("failed"));
 //! let row = database.run(LOOKUP, select("tea")).await?;
 //! # drop(row); Ok(()) }
 //! ```
@@ -21,12 +20,14 @@
 //! | `db.system.name`, `db.namespace` | of the database |
 //! | `db.operation.name`, `db.collection.name` | of the query |
 //! | `db.query.summary` | as the name |
-//! | `error.type` | from `classify`, with status Error; `cancelled` if the future was dropped before its end |
+//! | `db.response.status_code` | the code that the database failed with, if it gave one |
+//! | `error.type` | that code, or a name from `classify`, with status Error; `cancelled` if the future was dropped before its end |
 //!
-//! The metric has the same attributes but the summary. Query texts and values are nowhere: they hold what people typed.
+//! The metric has the same attributes but the summary. Query texts, values and messages of errors are nowhere: they hold what
+//! people typed.
 
 use std::borrow::Cow;
-use std::fmt::{self, Display};
+use std::fmt;
 use std::future::Future;
 use std::time::Instant;
 
@@ -37,8 +38,8 @@ use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, InstrumentationScope, KeyValue};
 use opentelemetry_semantic_conventions::SCHEMA_URL;
 use opentelemetry_semantic_conventions::attribute::{
-    DB_COLLECTION_NAME, DB_NAMESPACE, DB_OPERATION_NAME, DB_QUERY_SUMMARY, DB_SYSTEM_NAME,
-    ERROR_TYPE,
+    DB_COLLECTION_NAME, DB_NAMESPACE, DB_OPERATION_NAME, DB_QUERY_SUMMARY, DB_RESPONSE_STATUS_CODE,
+    DB_SYSTEM_NAME, ERROR_TYPE,
 };
 
 use crate::metrics::{DATABASE_SECONDS, meter};
@@ -53,25 +54,29 @@ pub struct Query {
     pub collection: &'static str,
 }
 
+/// Why a query failed: one of few kinds, never the message of an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The database answered with this code.
+    Code(Cow<'static, str>),
+    /// The database gave no code: a name of ours.
+    Named(&'static str),
+}
+
 /// One database of a service, whose queries fail with `E`.
 pub struct Database<E> {
     system: &'static str,
     namespace: &'static str,
-    classify: fn(&E) -> Cow<'static, str>,
+    classify: fn(&E) -> Failure,
     tracer: BoxedTracer,
     duration: Histogram<f64>,
 }
 
-impl<E: Display> Database<E> {
-    /// A database of the system `system` (`sqlite`, `postgresql`), named `namespace`. `classify` gives an error's
-    /// `error.type`: a code of the database or a name of ours, of few kinds, never its message.
+impl<E> Database<E> {
+    /// A database of the system `system` (`sqlite`, `postgresql`), named `namespace`. `classify` says what an error is told as.
     ///
     /// Spans and metrics go to the global providers, which [`crate::run`] has set by the time a service asks.
-    pub fn new(
-        system: &'static str,
-        namespace: &'static str,
-        classify: fn(&E) -> Cow<'static, str>,
-    ) -> Self {
+    pub fn new(system: &'static str, namespace: &'static str, classify: fn(&E) -> Failure) -> Self {
         let scope = InstrumentationScope::builder("shop")
             .with_version(env!("CARGO_PKG_VERSION"))
             .with_schema_url(SCHEMA_URL)
@@ -84,7 +89,7 @@ impl<E: Display> Database<E> {
     pub fn with(
         system: &'static str,
         namespace: &'static str,
-        classify: fn(&E) -> Cow<'static, str>,
+        classify: fn(&E) -> Failure,
         tracer: BoxedTracer,
         meter: &Meter,
     ) -> Self {
@@ -113,7 +118,7 @@ impl<E: Display> Database<E> {
         let result = future.with_context(operation.context.clone()).await;
         match &result {
             Ok(_) => operation.end(None),
-            Err(error) => operation.end(Some(((self.classify)(error), error.to_string()))),
+            Err(error) => operation.end(Some((self.classify)(error))),
         }
         result
     }
@@ -151,6 +156,18 @@ impl<E> fmt::Debug for Database<E> {
     }
 }
 
+impl Failure {
+    fn attributes(self) -> Vec<KeyValue> {
+        match self {
+            Self::Code(code) => vec![
+                KeyValue::new(DB_RESPONSE_STATUS_CODE, code.clone()),
+                KeyValue::new(ERROR_TYPE, code),
+            ],
+            Self::Named(name) => vec![KeyValue::new(ERROR_TYPE, name)],
+        }
+    }
+}
+
 /// A query under way. It ends exactly once: by [`Operation::end`], or cancelled by drop.
 struct Operation {
     context: Context,
@@ -160,19 +177,20 @@ struct Operation {
 }
 
 impl Operation {
-    fn end(mut self, failure: Option<(Cow<'static, str>, String)>) {
+    fn end(mut self, failure: Option<Failure>) {
         self.settle(failure);
     }
 
     /// Settles span and metric, and leaves nothing for drop to settle.
-    fn settle(&mut self, failure: Option<(Cow<'static, str>, String)>) {
+    fn settle(&mut self, failure: Option<Failure>) {
         let mut attributes = std::mem::take(&mut self.attributes);
         let span = self.context.span();
-        if let Some((kind, description)) = failure {
-            let kind = KeyValue::new(ERROR_TYPE, kind);
-            span.set_attribute(kind.clone());
-            span.set_status(Status::error(description));
-            attributes.push(kind);
+        if let Some(failure) = failure {
+            let told = failure.attributes();
+            span.set_attributes(told.iter().cloned());
+            // No description: the message of an error may quote what was typed.
+            span.set_status(Status::error(""));
+            attributes.extend(told);
         }
         span.end();
         self.duration
@@ -184,7 +202,7 @@ impl Drop for Operation {
     fn drop(&mut self) {
         // Settled operations have given their attributes away.
         if !self.attributes.is_empty() {
-            self.settle(Some((Cow::Borrowed("cancelled"), "cancelled".to_owned())));
+            self.settle(Some(Failure::Named("cancelled")));
         }
     }
 }

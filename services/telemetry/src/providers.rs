@@ -14,7 +14,7 @@ use opentelemetry_sdk::logs::{
     BatchConfigBuilder as LogBatching, BatchLogProcessor, SdkLoggerProvider,
 };
 use opentelemetry_sdk::metrics::{
-    Aggregation, Instrument, InstrumentKind, PeriodicReader, SdkMeterProvider, Stream,
+    Aggregation, Instrument, InstrumentKind, PeriodicReader, SdkMeterProvider, Stream, Temporality,
 };
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder as SpanBatching, BatchSpanProcessor, Sampler, SdkTracerProvider,
@@ -106,7 +106,10 @@ fn meters(
     let Some(client) = client else {
         return Ok(builder.build());
     };
-    let exporter = MetricExporter::builder().with_http();
+    // Said here, or the exporter asks the environment behind our back.
+    let exporter = MetricExporter::builder()
+        .with_temporality(Temporality::Cumulative)
+        .with_http();
     let exporter = delivered(exporter, client, &config.metrics)
         .build()
         .map_err(|source| StartError::Exporter {
@@ -170,7 +173,8 @@ fn tracers(
     Ok(builder.with_span_processor(processor.build()).build())
 }
 
-/// Our client instead of the exporter's, and no second retry loop around ours.
+/// Our client instead of the exporter's, no second retry loop around ours, and no limit before it: what the exporter itself
+/// refuses as too large would be in no count. The Collector refuses it, and that is counted.
 fn delivered<B: WithExportConfig + WithHttpConfig>(
     exporter: B,
     client: DeliveryClient,
@@ -180,6 +184,7 @@ fn delivered<B: WithExportConfig + WithHttpConfig>(
     exporter
         .with_http_client(client)
         .with_retry_policy(RetryPolicy::disabled())
+        .with_max_request_body_size(usize::MAX)
         .with_headers(headers)
         .with_protocol(Protocol::HttpBinary)
         .with_endpoint(config.endpoint.to_string())

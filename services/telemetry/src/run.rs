@@ -1,12 +1,15 @@
 //! The life of a service.
 
+use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use slog::{error, info, o, warn};
+use slog::{Logger, error, info, o, warn};
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +21,8 @@ use crate::{Service, ServiceContext, Telemetry, signals};
 const USAGE: u8 = 64;
 /// How long tasks that were given up may take to be dropped, so that their spans end before the flush.
 const DROPPED_WITHIN: Duration = Duration::from_secs(1);
+/// How long the process waits for whoever reads its stderr, or does not.
+const TOLD_WITHIN: Duration = Duration::from_millis(200);
 
 /// Runs a service from its configuration to its exit code. `main` returns what this returns.
 ///
@@ -25,7 +30,7 @@ const DROPPED_WITHIN: Duration = Duration::from_secs(1);
 /// 2. Telemetry is started and made global.
 /// 3. `serve` runs on a multi-thread runtime until it returns, or SIGTERM or SIGINT cancels
 ///    [`ServiceContext::stopping`]; then it has `SHOP_DRAIN_TIMEOUT` to return.
-/// 4. Telemetry is flushed within `SHOP_FLUSH_TIMEOUT`; what was lost is printed.
+/// 4. Telemetry is flushed within `SHOP_FLUSH_TIMEOUT`; then the failure, if there was one, and what was lost are printed.
 ///
 /// | exit code | |
 /// |---|---|
@@ -33,7 +38,8 @@ const DROPPED_WITHIN: Duration = Duration::from_secs(1);
 /// | 1 | telemetry or `serve` failed, `serve` panicked or did not return in time, or a second signal came |
 /// | 64 | the configuration was refused |
 ///
-/// A second signal ends the process at once, unflushed. SIGHUP opens the log file again.
+/// A second signal ends the process at once, unflushed. SIGHUP opens the log file again. A panic, on whichever thread, is a
+/// `telemetry.diagnostic` in the log file and on the console. Nothing here waits long for a stderr that nobody reads.
 pub fn run<C, F, Fut>(
     service: Service,
     configure: impl FnOnce(&mut Reader<'_>) -> C,
@@ -47,7 +53,7 @@ where
     let (telemetry_config, config) = match read(&environment, service, configure) {
         Ok(read) => read,
         Err(refused) => {
-            complain(service, &format!("refused its configuration\n{refused}"));
+            complain(service, &[format!("refused its configuration\n{refused}")]);
             return ExitCode::from(USAGE);
         }
     };
@@ -55,10 +61,13 @@ where
         Ok(telemetry) => telemetry,
         Err(error) => {
             let error = anyhow::Error::new(error);
-            complain(service, &format!("could not start telemetry: {error:#}"));
+            complain(service, &[format!("could not start telemetry: {error:#}")]);
             return ExitCode::FAILURE;
         }
     };
+    // Instead of std's, which writes to stderr under its lock: the thread that panics would wait for a reader.
+    let local = telemetry.local().clone();
+    std::panic::set_hook(Box::new(move |panic| tell_panic(&local, panic)));
     for warning in config::warnings(&environment) {
         warn!(telemetry.local(), "{}", warning; "event.name" => events::TELEMETRY_DIAGNOSTIC);
     }
@@ -72,6 +81,7 @@ where
     let stopped = telemetry
         .log()
         .new(o!("event.name" => events::SERVICE_STOPPED));
+    let mut complaints = Vec::new();
     let code = match drained {
         Ok(()) => {
             info!(stopped, "Service stopped");
@@ -79,18 +89,16 @@ where
         }
         Err(failure) => {
             error!(stopped, "Service failed"; "exception.message" => format!("{failure:#}"));
-            complain(service, &format!("failed: {failure:#}"));
+            complaints.push(format!("failed: {failure:#}"));
             ExitCode::FAILURE
         }
     };
     drop(stopped);
     let report = telemetry.shutdown(telemetry_config.flush_timeout);
     if !report.is_clean() {
-        complain(
-            service,
-            &format!("did not deliver all of its telemetry: {report}"),
-        );
+        complaints.push(format!("did not deliver all of its telemetry: {report}"));
     }
+    complain(service, &complaints);
     code
 }
 
@@ -143,11 +151,25 @@ where
         })
     }));
     runtime.shutdown_timeout(DROPPED_WITHIN);
-    drained.unwrap_or_else(|_| Err(anyhow::anyhow!("panicked")))
+    drained.unwrap_or_else(|panic| Err(anyhow::anyhow!("panicked: {}", message(&*panic))))
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("not with a text")
+}
+
+/// Not over OTLP: the panic may be telemetry's own, with its locks held.
+fn tell_panic(local: &Logger, panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    error!(local, "A thread panicked"; "event.name" => events::TELEMETRY_DIAGNOSTIC,
+        "exception.type" => "panic", "exception.message" => panic.payload_as_str(),
+        "thread.name" => std::thread::current().name(), "exception.stacktrace" => place);
 }
 
 /// Says that the service ends before it makes it end: `serve` may return at once.
-fn stop(log: slog::Logger, stopping: CancellationToken) -> impl FnOnce() + Send + 'static {
+fn stop(log: Logger, stopping: CancellationToken) -> impl FnOnce() + Send + 'static {
     move || {
         info!(log, "Service stopping"; "event.name" => events::SERVICE_STOPPING);
         stopping.cancel();
@@ -155,7 +177,21 @@ fn stop(log: slog::Logger, stopping: CancellationToken) -> impl FnOnce() + Send 
 }
 
 /// Tells whoever started the process, also when there is no log yet, or nobody reads it.
-#[expect(clippy::print_stderr, reason = "the last resort of a service")]
-fn complain(service: Service, what: &str) {
-    eprintln!("{}: {what}", service.name);
+///
+/// On a thread of its own: stderr may be a full pipe, or its lock held by one who waits for that pipe.
+fn complain(service: Service, complaints: &[String]) {
+    if complaints.is_empty() {
+        return;
+    }
+    let line = |what: &String| format!("{}: {what}\n", service.name);
+    let text: String = complaints.iter().map(line).collect();
+    let (told, telling) = channel();
+    let thread = std::thread::Builder::new().name("complaint".to_owned());
+    // Without a thread the sender is gone, and there is nothing to wait for.
+    drop(thread.spawn(move || {
+        // Neither a closed stderr nor one who has stopped waiting can be told.
+        io::stderr().write_all(text.as_bytes()).ok();
+        told.send(()).ok();
+    }));
+    telling.recv_timeout(TOLD_WITHIN).ok();
 }

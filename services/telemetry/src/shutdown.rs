@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry_sdk::error::OTelSdkResult;
 
-use crate::delivery::Signal;
+use crate::delivery::{Delivery, Signal};
 use crate::log::{Guard, LogReport};
 use crate::providers::Providers;
 
@@ -55,17 +55,18 @@ pub(crate) fn shutdown(providers: &Providers, guard: &Guard, within: Duration) -
     let limit = within * 80 / 100;
     let tracers = providers.tracers.clone();
     let loggers = providers.loggers.clone();
-    let spans = ending("telemetry-end-spans", move || {
+    let delivery = providers.delivery.as_ref();
+    let spans = ending(delivery, Signal::Spans, move || {
         tracers.shutdown_with_timeout(limit)
     });
-    let logs = ending("telemetry-end-logs", move || {
+    let logs = ending(delivery, Signal::Logs, move || {
         loggers.shutdown_with_timeout(limit)
     });
     let spans = is_ended(&spans, part(80));
     let logs = is_ended(&logs, part(80));
 
     let meters = providers.meters.clone();
-    let metrics = ending("telemetry-end-metrics", move || meters.shutdown());
+    let metrics = ending(delivery, Signal::Metrics, move || meters.shutdown());
     let metrics = is_ended(&metrics, part(97));
     let lines = guard.shutdown(part(100));
 
@@ -89,14 +90,25 @@ pub(crate) fn shutdown(providers: &Providers, guard: &Guard, within: Duration) -
     }
 }
 
-/// Calls `end` on a thread of its own, as it may block longer than we wait. Its result is not told: `Ok` proves nothing,
-/// the ledger does.
-fn ending(name: &str, end: impl FnOnce() -> OTelSdkResult + Send + 'static) -> Receiver<()> {
+/// Calls `end` on a thread of its own, as it may block longer than we wait; tells when `signal` has been exported for the last
+/// time.
+///
+/// What `end` returns is not told. `Ok` proves nothing, the ledger does; and it returns early: of metrics after 5 s, while the
+/// SDK's thread goes on.
+fn ending(
+    delivery: Option<&Delivery>,
+    signal: Signal,
+    end: impl FnOnce() -> OTelSdkResult + Send + 'static,
+) -> Receiver<()> {
+    let last_export = delivery.and_then(|delivery| delivery.last_export(signal));
     let (sender, receiver) = channel();
-    let thread = std::thread::Builder::new().name(name.to_owned());
+    let thread = std::thread::Builder::new().name("telemetry-end".to_owned());
     // Without a thread the sender is dropped, which `is_ended` reads as not ended.
     drop(thread.spawn(move || {
         drop(end());
+        if let Some(last_export) = last_export {
+            last_export.wait();
+        }
         // Nobody listens any more if it took too long.
         sender.send(()).ok();
     }));

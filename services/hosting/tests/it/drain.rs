@@ -2,31 +2,45 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hosting::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use crate::server::{LIMITS, PATIENCE, Server, read_to_end, until};
 
-#[tokio::test]
-async fn a_running_request_is_answered_and_a_new_one_is_not_accepted() {
-    let (entered, gate) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
-    let inside = (Arc::clone(&entered), Arc::clone(&gate));
+/// `/wait` tells when it is entered, and waits for the gate.
+fn waiting(entered: &Arc<Notify>, gate: &Arc<Semaphore>) -> BoxedFilter<(Response,)> {
+    let inside = (Arc::clone(entered), Arc::clone(gate));
     let wait = warp::path!("wait").then(move || {
         let (entered, gate) = (Arc::clone(&inside.0), Arc::clone(&inside.1));
         async move {
             entered.notify_one();
-            gate.acquire()
-                .await
-                .map(|_| "waited")
-                .unwrap()
-                .into_response()
+            let passed = gate.acquire().await.map(|_| "waited");
+            passed.unwrap().into_response()
         }
     });
-    let server = Server::http(wait.boxed(), LIMITS).await;
+    wait.boxed()
+}
+
+/// From then on the server drains.
+async fn until_refused(server: &Server) {
+    let refused = async || match TcpStream::connect(server.address).await {
+        Ok(_) => Err("accepted"),
+        Err(_) => Ok(()),
+    };
+    until("new connections to be refused", refused).await;
+}
+
+#[tokio::test]
+async fn a_running_request_is_answered_and_a_new_one_is_not_accepted() {
+    let (entered, gate) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
+    let server = Server::http(waiting(&entered, &gate), LIMITS).await;
     let mut stream = server.connect().await;
     stream
         .write_all(b"GET /wait HTTP/1.1\r\nhost: shop\r\n\r\n")
@@ -35,15 +49,7 @@ async fn a_running_request_is_answered_and_a_new_one_is_not_accepted() {
     entered.notified().await;
 
     server.stop();
-    let address = server.address;
-    until(
-        "new connections to be refused",
-        async || match TcpStream::connect(address).await {
-            Ok(_) => Err("accepted"),
-            Err(_) => Ok(()),
-        },
-    )
-    .await;
+    until_refused(&server).await;
     assert!(server.is_running());
 
     gate.add_permits(1);
@@ -72,6 +78,28 @@ async fn connections_without_a_request_do_not_hold_up_the_end() {
         .unwrap();
 
     server.stop();
+    server.ended().await;
+}
+
+#[tokio::test]
+async fn a_request_that_begins_after_the_last_one_ended_is_answered() {
+    let (entered, gate) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
+    let server = Server::http(waiting(&entered, &gate), LIMITS).await;
+    let mut half = server.connect().await;
+    half.write_all(b"GET /wait HTTP/1.1\r\nhost: sh")
+        .await
+        .unwrap();
+    server.stop();
+    until_refused(&server).await;
+    half.write_all(b"op\r\n\r\n").await.unwrap();
+    entered.notified().await;
+
+    // Longer than the server gives connections without a request.
+    let mut answer = [0];
+    let early = tokio::time::timeout(Duration::from_secs(1), half.read(&mut answer)).await;
+    assert!(early.is_err(), "cut while it runs: {early:?}");
+    gate.add_permits(1);
+    assert!(read_to_end(&mut half).await.ends_with("waited"));
     server.ended().await;
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hosting::{Limits, health};
 use tokio::io::AsyncWriteExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{Barrier, Semaphore};
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use warp::{Filter, Reply};
@@ -190,6 +190,30 @@ async fn a_request_too_many_is_told_when_to_come_back() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn readiness_asks_all_dependencies_at_the_same_time() {
+    // Each is well only once the other has been asked.
+    let both = Arc::new(Barrier::new(2));
+    let check = |name| {
+        let both = Arc::clone(&both);
+        health::Check::new(name, move || {
+            let both = Arc::clone(&both);
+            async move {
+                both.wait().await;
+                Ok(())
+            }
+        })
+    };
+    let ctx = telemetry::ServiceContext {
+        log: slog::Logger::root(slog::Discard, slog::o!()),
+        stopping: tokio_util::sync::CancellationToken::new(),
+    };
+    let checks = vec![check("beans"), check("water")];
+    let server = Server::http(health::routes(checks, &ctx), LIMITS).await;
+    let answer = server.get("/readyz").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[tokio::test]

@@ -42,13 +42,14 @@ impl Edge {
             (false, _) => {}
         }
         let mut baggage = Baggage::new();
-        for (key, (value, metadata)) in caller.baggage() {
+        for (key, (value, _)) in caller.baggage() {
             if edge
                 .baggage_allow
                 .iter()
                 .any(|allowed| allowed == key.as_str())
             {
-                baggage.insert_with_metadata(key.clone(), value.clone(), metadata.clone());
+                // Not its metadata: the SDK writes that undecoded, with any `,` in it.
+                baggage.insert(key.clone(), value.clone());
             }
         }
         if !baggage.is_empty() {
@@ -59,5 +60,25 @@ impl Edge {
 
     pub(super) fn is_public(&self) -> bool {
         matches!(self, Edge::Public(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::baggage::KeyValueMetadata;
+
+    use super::*;
+
+    /// Whatever propagator the program has: not each of them hands over pairs only.
+    #[test]
+    fn an_allowed_member_is_let_in_without_its_metadata() {
+        let sent = KeyValueMetadata::new("tenant", "a", "p=,shop.fault=long-request");
+        let edge = Edge::Public(PublicEdge {
+            baggage_allow: vec!["tenant".to_owned()],
+            ..PublicEdge::default()
+        });
+        let (admitted, _) = edge.admit(Context::new().with_baggage([sent]));
+        let (value, metadata) = admitted.baggage().iter().next().unwrap().1;
+        assert_eq!((value.as_str(), metadata.as_str()), ("a", ""));
     }
 }

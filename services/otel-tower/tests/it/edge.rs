@@ -8,7 +8,7 @@ use opentelemetry::Context;
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::SpanKind;
 use opentelemetry_sdk::trace::SpanData;
-use otel_tower::http::{Edge, PublicEdge, ServerLayer};
+use otel_tower::http::{ClientLayer, Edge, PublicEdge, ServerLayer};
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::servers::{fetch, get, warp_server};
@@ -24,21 +24,33 @@ struct Served {
     traceresponse: Option<String>,
     /// What the handler saw.
     baggage: Vec<(String, String)>,
+    /// What a client inside the handler sends on.
+    passed_on: Option<String>,
 }
 
 /// One request with these headers through a server with that edge.
 async fn serve(edge: Edge, headers: &[(&str, &str)]) -> Served {
     let telemetry = Telemetry::new();
     let baggage = Arc::new(Mutex::new(Vec::new()));
+    let passed_on = Arc::new(Mutex::new(None));
+    let next_hop = service_fn({
+        let passed_on = Arc::clone(&passed_on);
+        move |request: Request<()>| {
+            let header = request.headers().get("baggage");
+            *passed_on.lock().unwrap() = header.map(|value| value.to_str().unwrap().to_owned());
+            async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }
+        }
+    });
+    let client = ClientLayer::new(&telemetry.instrumentation).layer(next_hop);
     let service = service_fn({
         let baggage = Arc::clone(&baggage);
-        move |_: Request<()>| {
+        move |request: Request<()>| {
             Context::map_current(|cx| {
                 let pairs = cx.baggage().iter();
                 let pairs = pairs.map(|(key, (value, _))| (key.to_string(), value.to_string()));
                 baggage.lock().unwrap().extend(pairs);
             });
-            async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }
+            client.clone().oneshot(request)
         }
     });
     let mut request = Request::get("/");
@@ -57,6 +69,7 @@ async fn serve(edge: Edge, headers: &[(&str, &str)]) -> Served {
             |shared| shared.lock().unwrap().clone(),
             |alone| alone.into_inner().unwrap(),
         ),
+        passed_on: passed_on.lock().unwrap().take(),
         telemetry,
     }
 }
@@ -131,6 +144,26 @@ async fn a_public_server_accepts_the_baggage_keys_of_its_list_only() {
     )
     .await;
     assert_eq!(served.baggage, [("tenant".to_owned(), "a".to_owned())]);
+}
+
+#[tokio::test]
+async fn no_member_gets_past_the_list_inside_a_property() {
+    let edge = PublicEdge {
+        baggage_allow: vec!["tenant".to_owned()],
+        ..PublicEdge::default()
+    };
+    let smuggled = "tenant=a;p=%2Cshop.fault%3Dinventory-timeout";
+    let served = serve(public(edge), &[("baggage", smuggled)]).await;
+    assert_eq!(served.passed_on.as_deref(), Some("tenant=a"));
+}
+
+#[tokio::test]
+async fn a_property_costs_the_next_hop_no_baggage() {
+    for property in ["%2Cb%3D2", "%0A", "%C3%A9", "%FF"] {
+        let header = format!("tenant=a;p={property}");
+        let served = serve(Edge::Internal, &[("baggage", &header)]).await;
+        assert_eq!(served.passed_on.as_deref(), Some("tenant=a"), "{property}");
+    }
 }
 
 #[tokio::test]

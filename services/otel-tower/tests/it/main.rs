@@ -12,5 +12,6 @@ mod health;
 mod http_client;
 mod http_server;
 mod instruments;
+mod processor;
 mod servers;
 mod telemetry;

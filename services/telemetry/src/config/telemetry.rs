@@ -21,7 +21,7 @@ use crate::Service;
 /// | `OTEL_EXPORTER_OTLP_PROTOCOL` | `http/protobuf` | nothing else; also per signal |
 /// | `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BLRP_SCHEDULE_DELAY` | `200` | longest wait of a span, a log record, in its queue, ms |
 /// | `OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BLRP_MAX_QUEUE_SIZE` | `16384` | waiting items; more are dropped and counted |
-/// | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BLRP_MAX_EXPORT_BATCH_SIZE` | `512` | items of one request |
+/// | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BLRP_MAX_EXPORT_BATCH_SIZE` | `512` | items of one request, at most 4096 and the queue's size |
 /// | `OTEL_METRIC_EXPORT_INTERVAL` | `5000` | ms |
 /// | `OTEL_TRACES_SAMPLER` | `parentbased_always_on` | with `OTEL_TRACES_SAMPLER_ARG` for a ratio |
 /// | `OTEL_SPAN_{ATTRIBUTE,EVENT,LINK}_COUNT_LIMIT`, `OTEL_{EVENT,LINK}_ATTRIBUTE_COUNT_LIMIT` | `128` | more are dropped |
@@ -139,13 +139,19 @@ impl Batching {
     /// 16 seconds of an outage at a thousand spans a second.
     const QUEUE: usize = 16_384;
 
+    /// A request is encoded as a whole, beside its queue: of spans this is some 4 MiB.
+    const LARGEST_BATCH: usize = 4096;
+
     fn read(reader: &mut Reader<'_>, prefix: &str) -> Self {
         let size = format!("{prefix}_MAX_EXPORT_BATCH_SIZE");
         let delay = Duration::from_millis(200);
         let batching = Self {
             delay: otel::milliseconds(reader, &format!("{prefix}_SCHEDULE_DELAY"), delay),
             queue: reader.count(&format!("{prefix}_MAX_QUEUE_SIZE"), Self::QUEUE),
-            batch: reader.count(&size, 512),
+            batch: reader.parse(&size, 512, "a whole number from 1 to 4096", |text| {
+                let items = text.parse().ok();
+                items.filter(|items| (1..=Self::LARGEST_BATCH).contains(items))
+            }),
         };
         if batching.batch > batching.queue && reader.get(&size).is_some() {
             let expected = format!("at most the queue's size, {}", batching.queue);

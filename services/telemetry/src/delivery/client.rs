@@ -8,6 +8,7 @@ use http::{Request, Response};
 use opentelemetry_http::{HttpClient, HttpError};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinError;
 
 use super::attempt::{Failure, Transport, attempt};
 use super::retry::Schedule;
@@ -23,12 +24,18 @@ pub(crate) struct DeliveryClient {
     pub(super) transport: Transport,
     pub(super) ledger: Arc<Ledger>,
     pub(super) ends: watch::Receiver<Option<Ends>>,
+    /// Goes with the client: see `LastExport`.
+    pub(super) _open: watch::Receiver<()>,
 }
 
-/// The deadline of the shutdown came first.
+/// Why a batch has no outcome of its last attempt.
 #[derive(Debug, thiserror::Error)]
-#[error("cut by the deadline of the shutdown")]
-struct Cut;
+enum Lost {
+    #[error("cut by the deadline of the shutdown")]
+    Cut,
+    #[error("the delivery panicked")]
+    Panicked,
+}
 
 #[derive(Debug, thiserror::Error)]
 enum NotDelivered {
@@ -49,10 +56,10 @@ impl HttpClient for DeliveryClient {
             self.signal,
             self.ends.clone(),
         );
-        // The SDK's thread has no runtime; it waits here. A task that is gone went with the runtime, at the end.
+        // The SDK's thread has no runtime; it waits here.
         let delivered = match self.handle.spawn(delivering).await {
             Ok(delivered) => delivered,
-            Err(_) => Err(Cut),
+            Err(gone) => Err(Lost::from(gone)),
         };
         // The one place where outcomes are counted, passed once per batch.
         match delivered {
@@ -70,9 +77,9 @@ impl HttpClient for DeliveryClient {
                     Failure::Connection(reason) => Err(NotDelivered::Connection(reason).into()),
                 }
             }
-            Err(cut) => {
-                self.count_lost("shutdown".to_owned(), items);
-                Err(cut.into())
+            Err(lost) => {
+                self.count_lost(lost.error_type().to_owned(), items);
+                Err(lost.into())
             }
         }
     }
@@ -84,19 +91,39 @@ impl DeliveryClient {
     }
 }
 
+impl Lost {
+    fn error_type(&self) -> &'static str {
+        match self {
+            Self::Cut => "shutdown",
+            Self::Panicked => "panic",
+        }
+    }
+}
+
+impl From<JoinError> for Lost {
+    /// A task that is gone without a panic went with the runtime, at the end.
+    fn from(gone: JoinError) -> Self {
+        if gone.is_panic() {
+            Self::Panicked
+        } else {
+            Self::Cut
+        }
+    }
+}
+
 async fn deliver(
     transport: Transport,
     request: Request<Bytes>,
     schedule: Schedule,
     signal: Signal,
     ends: watch::Receiver<Option<Ends>>,
-) -> Result<Result<Response<Bytes>, Failure>, Cut> {
+) -> Result<Result<Response<Bytes>, Failure>, Lost> {
     let attempts = attempts(&transport, &request, schedule, ends.clone());
     tokio::select! {
         // An answer that is there counts, also at the last moment.
         biased;
         outcome = attempts => Ok(outcome),
-        () = end(ends, signal) => Err(Cut),
+        () = end(ends, signal) => Err(Lost::Cut),
     }
 }
 
@@ -140,5 +167,20 @@ async fn end(mut ends: watch::Receiver<Option<Ends>>, signal: Signal) {
     match set {
         Some(ends) => tokio::time::sleep_until(ends.of(signal)).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panicked_is_not_taken_for_one_that_the_end_cut() {
+        let handle = Handle::current();
+        let panicked = handle.spawn(async { panic!("on purpose") }).await;
+        assert_eq!(Lost::from(panicked.unwrap_err()).error_type(), "panic");
+        let cut = handle.spawn(std::future::pending::<()>());
+        cut.abort();
+        assert_eq!(Lost::from(cut.await.unwrap_err()).error_type(), "shutdown");
     }
 }

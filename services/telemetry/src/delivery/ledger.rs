@@ -24,12 +24,13 @@ pub enum Signal {
 }
 
 /// Failures that are known beforehand: they are exported as 0 from the start, so that the first one is an increase.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 9] = [
     "429",
     "502",
     "503",
     "504",
     "connection",
+    "panic",
     "rejected",
     "shutdown",
     "timeout",

@@ -6,7 +6,8 @@
 //! **Where it runs**: one runtime with one worker of its own, on threads under telemetry suppression. The SDK's threads only wait
 //! for it, so a service on a current-thread runtime cannot deadlock, and what hyper says about these requests becomes no telemetry.
 //!
-//! **Retries**, by the OTLP specification: 429, 502, 503, 504, a failed connection and a timeout; `Retry-After` in seconds is obeyed.
+//! **Retries**, by the OTLP specification: 429, 502, 503, 504, a failed connection and a timeout. `Retry-After` in seconds is obeyed;
+//! one beyond the time of all attempts ends them, and the start of the shutdown ends any pause early, for a last attempt.
 //! One number scales all of it, `OTEL_EXPORTER_OTLP_TIMEOUT`, T:
 //!
 //! | | | T = 10 s |
@@ -28,6 +29,7 @@
 //! | `connection` | found no connection, or lost it |
 //! | `rejected` | was accepted, this item not (partial success) |
 //! | `shutdown` | was cut by the deadline of the shutdown |
+//! | `panic` | ended in a panic of the delivery, which is a mistake here |
 //!
 //! An item that found its queue full never comes here: the SDK counts it as `otel.sdk.processor.*.processed` with `queue_full`.
 

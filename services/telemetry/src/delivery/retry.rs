@@ -48,7 +48,8 @@ impl Schedule {
             .min(self.attempt / 2)
             .mul_f64(jitter());
         let pause = pause.max(failure.retry_after().unwrap_or_default());
-        let in_time = Instant::now() + pause < give_up;
+        // The Collector chooses a part of this: added to a moment, it could overflow.
+        let in_time = pause < give_up.saturating_duration_since(Instant::now());
         (failure.is_retryable() && in_time).then_some(pause)
     }
 }
@@ -110,6 +111,8 @@ mod tests {
         );
         assert!(pause(1, &answered(503, Some("0"))) >= Some(Duration::from_millis(800)));
         assert_eq!(pause(1, &answered(503, Some("31"))), None);
+        let endless = answered(503, Some("18446744073709551615"));
+        assert_eq!(pause(1, &endless), None);
         let date = answered(503, Some("Wed, 21 Oct 2026 07:28:00 GMT"));
         assert!(pause(1, &date) <= Some(Duration::from_millis(1200)));
     }

@@ -20,6 +20,15 @@ pub(crate) struct Delivery {
     transport: Transport,
     ledger: Arc<Ledger>,
     ends: watch::Sender<Option<Ends>>,
+    /// One for each signal.
+    open: [watch::Sender<()>; 3],
+}
+
+/// Tells when a signal was exported for the last time: the exporter gives its client back then, and not before.
+#[derive(Debug)]
+pub(crate) struct LastExport {
+    handle: Handle,
+    open: watch::Sender<()>,
 }
 
 /// The moments after which nothing is sent any more.
@@ -50,6 +59,7 @@ impl Delivery {
             transport,
             ledger: Arc::new(Ledger::new()),
             ends: watch::Sender::new(None),
+            open: Default::default(),
         })
     }
 
@@ -63,6 +73,15 @@ impl Delivery {
             transport: self.transport.clone(),
             ledger: Arc::clone(&self.ledger),
             ends: self.ends.subscribe(),
+            _open: self.open[signal as usize].subscribe(),
+        })
+    }
+
+    /// The last export of `signal`; `None` after the end.
+    pub(crate) fn last_export(&self, signal: Signal) -> Option<LastExport> {
+        Some(LastExport {
+            handle: self.runtime.as_ref()?.handle().clone(),
+            open: self.open[signal as usize].clone(),
         })
     }
 
@@ -77,6 +96,13 @@ impl Delivery {
             metrics: metrics.into(),
         };
         self.ends.send_replace(Some(ends));
+    }
+}
+
+impl LastExport {
+    /// Waits for it, however long it takes.
+    pub(crate) fn wait(self) {
+        self.handle.block_on(self.open.closed());
     }
 }
 

@@ -89,7 +89,9 @@ impl RotatingFile {
 
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let mut len = self.file.metadata()?.len();
-        if len > 0 && len + lines.len() as u64 > self.max {
+        // A file that is not in place was rotated already, or moved by someone else, and the next could not be opened:
+        // to rotate for it would push the kept files out, one for each batch.
+        if len > 0 && len + lines.len() as u64 > self.max && self.is_in_place() {
             self.rotate();
             len = self.file.metadata()?.len();
         }
@@ -274,6 +276,24 @@ mod tests {
         fs::remove_dir(&path).unwrap();
         write(&mut file, "three");
         assert_eq!(read(&dir, NAME), "three\n");
+    }
+
+    #[test]
+    fn while_the_next_file_cannot_be_opened_the_kept_ones_stay() {
+        let (mut file, dir) = start(10, 3);
+        for line in ["1 one", "2 two", "3 three"] {
+            write(&mut file, line);
+        }
+        let path = dir.path().join(NAME);
+        fs::rename(&path, dir.path().join("moved")).unwrap();
+        // Not ours to append to, but anybody's to rename.
+        std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+        for line in ["4 four", "5 five", "6 six"] {
+            write(&mut file, line);
+        }
+        assert_eq!(read(&dir, "moved"), "3 three\n4 four\n5 five\n6 six\n");
+        assert_eq!(read(&dir, "rust_app_order.log.1"), "2 two\n");
+        assert_eq!(read(&dir, "rust_app_order.log.2"), "1 one\n");
     }
 
     #[test]

@@ -29,10 +29,10 @@
 //! | `message` | the message |
 //! | `trace_id`, `span_id`, `trace_flags` | hex; absent outside a span |
 //! | `target`, `code.file.path`, `code.line.number` | where the record was logged |
-//! | `service` | the name of the service's code |
+//! | `service` | the `service.name` that the resource says over OTLP |
 //! | others | the record's attributes, mapped as in the OTLP lane (tables of [`otel_slog`]) |
 //!
-//! Attributes named `level` and `message` are written as `attribute.level` and `attribute.message`.
+//! Attributes named `level`, `message` and `service` are written as `attribute.level`, `attribute.message` and `attribute.service`.
 //!
 //! Promtail reads the directory from another user's container, so it is created with mode 0755 and the file with 0644. A
 //! directory or a file that is a symbolic link, or belongs to someone else, is refused: in `/tmp` anyone could have put it there.

@@ -70,7 +70,7 @@ metrics! {
         ["otel_tower.header"];
     /// Queries.
     DB_CLIENT_OPERATION_DURATION = "db.client.operation.duration", Histogram, "s",
-        ["db.system.name", "db.namespace", "db.operation.name", "db.collection.name", "error.type"];
+        ["db.system.name", "db.namespace", "db.operation.name", "db.collection.name", "db.response.status_code", "error.type"];
     /// Orders, by how they ended.
     ORDERS = "shop.orders", Counter, "{order}", ["shop.order.outcome"];
     /// What placed orders are worth.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use telemetry::config::{Environment, Propagator, Reader, TelemetryConfig};
-use telemetry_testing::Sink;
+use telemetry_testing::{Sink, Temporality};
 
 use crate::support::{SERVICE, config, greeter};
 
@@ -71,6 +71,16 @@ fn a_variable_without_effect_gives_one_warning() {
 }
 
 #[test]
+fn metrics_are_cumulative_whatever_the_environment_prefers() {
+    let sink = Sink::start();
+    let preference = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+    let child = greeter(&sink.endpoint(), &[(preference, "delta")]);
+    let counted = sink.metric("greeter.greetings").eventually();
+    assert_eq!(counted.temporality, Some(Temporality::Cumulative));
+    drop(child);
+}
+
+#[test]
 fn an_endpoint_this_build_cannot_reach_is_refused_with_the_remedy() {
     let general = "OTEL_EXPORTER_OTLP_ENDPOINT";
     for value in [
@@ -102,11 +112,15 @@ fn each_kind_of_value_is_checked() {
     check("OTEL_SPAN_LINK_COUNT_LIMIT", "many", "a whole number");
     check("OTEL_PROPAGATORS", "b3", "tracecontext and baggage");
     check("OTEL_RESOURCE_ATTRIBUTES", "team", "percent-encoded");
-    check(
-        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
-        "99999",
-        "at most the queue's size, 16384",
-    );
+    for size in ["0", "4097"] {
+        check("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", size, "from 1 to 4096");
+    }
+    let beyond = [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096"),
+    ];
+    let told = r#"OTEL_BSP_MAX_EXPORT_BATCH_SIZE="4096": expected at most the queue's size, 100"#;
+    assert_eq!(refused(&beyond), [told]);
     check("SHOP_LOG_LEVEL", "loud", "trace, debug");
     check("SHOP_LOG_CONSOLE", "yes", "auto, on or off");
     check("SHOP_LOG_FILE_MAX", "lots", "64KiB");

@@ -1,6 +1,5 @@
 //! Queries as spans and a metric, also when they are given up.
 
-use std::borrow::Cow;
 use std::future::pending;
 use std::pin::pin;
 use std::task::{Context as TaskContext, Poll, Waker};
@@ -11,7 +10,7 @@ use opentelemetry::global::BoxedTracer;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::trace::{SpanId, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
-use telemetry::db::{Database, Query};
+use telemetry::db::{Database, Failure, Query};
 
 use crate::process::Metrics;
 
@@ -37,8 +36,8 @@ impl Tested {
         let tracer = BoxedTracer::new(Box::new(tracers.tracer("test")));
         let meter = metrics.provider.meter("test");
         let classify = |error: &String| match error.as_str() {
-            "database is locked" => Cow::Borrowed("busy"),
-            other => Cow::Owned(other.to_owned()),
+            "database is locked" => Failure::Code("5".into()),
+            _ => Failure::Named("other"),
         };
         Self {
             database: Database::with("sqlite", "product", classify, tracer, &meter),
@@ -126,22 +125,27 @@ fn a_query_is_a_client_span_and_a_point_of_the_histogram() {
 }
 
 #[test]
-fn a_failed_query_has_its_classified_error_in_both() {
-    let tested = Tested::start();
-    let failed = block_on(tested.database.run(LOOKUP, async {
-        Err::<(), _>("database is locked".to_owned())
-    }));
-    assert_eq!(failed, Err("database is locked".to_owned()));
+fn a_failed_query_has_its_class_in_both_and_its_message_in_neither() {
+    let code = ["db.response.status_code=5", "error.type=5"];
+    for (message, told) in [
+        ("database is locked", code.as_slice()),
+        ("no such user: Ada", &["error.type=other"]),
+    ] {
+        let tested = Tested::start();
+        let failed = async { Err::<(), _>(message.to_owned()) };
+        let failed = block_on(tested.database.run(LOOKUP, failed));
+        assert_eq!(failed, Err(message.to_owned()));
 
-    let span = &tested.spans()[0];
-    assert_eq!(span.status, Status::error("database is locked"));
-    assert!(attributes(span).contains(&"error.type=busy".to_owned()));
-    let points = tested.points();
-    assert_eq!(points.len(), 1);
-    assert!(
-        points[0].0.contains(&"error.type=busy".to_owned()),
-        "{points:?}"
-    );
+        let span = &tested.spans()[0];
+        assert_eq!(span.status, Status::error(""));
+        let mut expected = [OF_THE_QUERY.as_slice(), told].concat();
+        expected.sort_unstable();
+        let owned = expected.iter().map(|pair| (*pair).to_owned()).collect();
+        assert_eq!(tested.points(), [(owned, 1)]);
+        expected.push("db.query.summary=SELECT products");
+        expected.sort_unstable();
+        assert_eq!(attributes(span), expected);
+    }
 }
 
 #[test]

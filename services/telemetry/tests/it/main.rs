@@ -15,4 +15,5 @@ mod idle;
 mod outcomes;
 mod process;
 mod shutdown;
+mod stderr;
 mod support;

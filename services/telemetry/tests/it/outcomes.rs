@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use opentelemetry::logs::{LogRecord, Logger, LoggerProvider};
 use telemetry_testing::{Behaviour, Signal, Sink, poll};
 
 use crate::support::{Isolated, begin, end, greet, greeter};
@@ -121,6 +122,25 @@ fn a_bad_request_is_not_sent_again_and_counted_with_its_status() {
     );
     assert_eq!(report.logs.lost.get("400"), Some(&7));
     assert!(!report.is_clean());
+}
+
+/// The exporter's own limit is 64 MiB; what it refused would be in no count.
+#[test]
+fn a_batch_larger_than_the_exporter_likes_is_sent_and_counted_all_the_same() {
+    let nobody = Sink::start().stop();
+    let settings = [
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "100"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "600000"),
+    ];
+    let tested = Isolated::start_at(&format!("http://{nobody}"), &settings);
+    let logger = tested.telemetry.loggers().logger("test");
+    for _ in 0..17 {
+        let mut record = logger.create_log_record();
+        record.set_body("x".repeat(4 * 1024 * 1024).into());
+        logger.emit(record);
+    }
+    let report = tested.telemetry.shutdown(FLUSH);
+    assert_eq!(report.logs.lost.get("connection"), Some(&17), "{report}");
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn a_black_hole_ends_within_the_deadline_and_the_loss_is_told() {
             Err(requests)
         }
     });
-    let limit = Duration::from_secs(2);
+    let limit = Duration::from_secs(5);
     let began = Instant::now();
     let report = tested.telemetry.shutdown(limit);
     // Beyond the limit only what a busy machine takes to wake a thread.
@@ -170,6 +170,17 @@ fn a_black_hole_for_spans_does_not_keep_the_counts_from_arriving() {
         .metric("otel.sdk.exporter.span.exported")
         .attribute("error.type", "shutdown");
     lost.total_is(600.0).unwrap();
+}
+
+/// The meter provider stops waiting after 5 s, while its thread exports for as long as it takes.
+#[test]
+fn the_last_metrics_are_waited_for_until_the_deadline() {
+    let sink = Sink::start();
+    sink.behave_for(Signal::Metrics, Behaviour::Delay(Duration::from_secs(6)));
+    let tested = Isolated::start(&sink, &[]);
+    let report = tested.telemetry.shutdown(Duration::from_secs(30));
+    assert!(report.metrics.accepted > 0, "{report}");
+    assert!(report.is_clean(), "{report}");
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -79,19 +79,21 @@ impl Isolated {
 
 /// The example `greeter`, exporting to `endpoint` every 100 ms.
 pub(crate) fn greeter(endpoint: &str, more: &[(&str, &str)]) -> Child {
-    let mut variables = vec![
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.to_owned()),
-        ("OTEL_METRIC_EXPORT_INTERVAL", "100".to_owned()),
+    Child::spawn(&greeter_path(), &variables(endpoint, more))
+}
+
+pub(crate) fn variables<'a>(endpoint: &str, more: &[(&'a str, &str)]) -> Vec<(&'a str, String)> {
+    let own = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
     ];
-    variables.extend(
-        more.iter()
-            .map(|(name, value)| (*name, (*value).to_owned())),
-    );
-    Child::spawn(&greeter_path(), &variables)
+    let all = own.iter().chain(more);
+    all.map(|(name, value)| (*name, (*value).to_owned()))
+        .collect()
 }
 
 /// `cargo test -p telemetry` builds the example beside its tests; with `--test it` an older one is found.
-fn greeter_path() -> PathBuf {
+pub(crate) fn greeter_path() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let target = test.parent().and_then(|deps| deps.parent()).unwrap();
     target.join("examples").join("greeter")

@@ -45,7 +45,8 @@ where
         let span = SpanBuilder::from_name(method.to_string())
             .with_kind(SpanKind::Client)
             .with_attributes(self.target.attributes(&method));
-        let context = OtelContext::map_current(|parent| self.instrumentation.start(span, parent));
+        // Not within `map_current`: a sampler or span processor that attaches a context would panic there.
+        let context = self.instrumentation.start(span, &OtelContext::current());
         propagation::inject(&self.instrumentation, &context, request.headers_mut());
         let limit = timeout::agree(request.headers_mut(), self.deadline);
 

@@ -53,7 +53,8 @@ where
         let span = SpanBuilder::from_name(span_name(target.method, target.template))
             .with_kind(SpanKind::Client)
             .with_attributes(attributes(&request, &target));
-        let context = OtelContext::map_current(|parent| self.instrumentation.start(span, parent));
+        // Not within `map_current`: a sampler or span processor that attaches a context would panic there.
+        let context = self.instrumentation.start(span, &OtelContext::current());
         propagation::inject(&self.instrumentation, &context, request.headers_mut());
 
         let active = self.metrics.active(&target);
