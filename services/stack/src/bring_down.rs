@@ -11,6 +11,7 @@ use crate::error::{Error, IoContext as _, Result};
 use crate::instance::Instance;
 use crate::process::{Identity, Stopped};
 use crate::report::Event;
+use crate::state::State;
 
 /// What `down` does with the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,8 @@ impl Instance {
         self.stop_where(Component::is_service)
     }
 
-    /// Everything. Data stays unless it is to be forgotten.
+    /// Everything, and what was remembered of the shell that started it. Data stays unless it is to be forgotten. With
+    /// the main one goes what interrupted checks and drills have left running below its directory.
     pub fn down(&self, volumes: Volumes) -> Result<()> {
         self.stop_where(|_| true)?;
         if let Some(docker) = &self.docker {
@@ -47,7 +49,16 @@ impl Instance {
         if volumes == Volumes::Forget {
             self.forget()?;
         }
+        self.forget_start()?;
+        if self.choice.is_some() {
+            self.stop_leftovers(volumes)?;
+        }
         Ok(())
+    }
+
+    fn forget_start(&self) -> Result<()> {
+        let _exclusive = self.exclusive()?;
+        self.state()?.forget()
     }
 
     /// SIGTERM, the component's time to end, then SIGKILL to its group.
@@ -105,42 +116,60 @@ impl Instance {
                 is_idle &= running.is_empty();
                 self.stop_containers(docker, &running)?;
             }
-            let in_step = COMPONENTS
-                .iter()
-                .filter(|c| step.contains(&c.name) && chosen(c));
-            let recorded: Vec<_> = in_step
-                .filter_map(|component| {
-                    Some((component, state.last(component.name)?.identity.clone()))
-                })
-                .collect();
-            for (component, _) in &recorded {
-                is_idle = false;
-                state.mark_stopping(component.name)?;
-                self.report.event(&Event::Stopping {
-                    component: component.name,
-                });
-            }
-            let stops = stop_all(&recorded);
-            for ((component, identity), (how, elapsed)) in recorded.iter().zip(stops) {
-                let name = component.name;
-                if how == Stopped::Never {
-                    return Err(Error::DoesNotEnd {
-                        component: name.to_owned(),
-                        pid: identity.pid,
-                    });
-                }
-                state.remove(name)?;
-                self.report.event(&Event::Stopped {
-                    component: name,
-                    elapsed,
-                    killed: how == Stopped::Killed,
-                });
-            }
+            let in_step =
+                |component: &Component| step.contains(&component.name) && chosen(component);
+            is_idle &= !self.stop_processes(in_step, &mut state)?;
         }
         if is_idle {
             self.report.event(&Event::Note("nothing runs"));
         }
         Ok(())
+    }
+
+    /// Those of one step, at once. Whether there were any.
+    fn stop_processes(
+        &self,
+        chosen: impl Fn(&Component) -> bool,
+        state: &mut State,
+    ) -> Result<bool> {
+        let recorded: Vec<_> = COMPONENTS
+            .iter()
+            .filter(|component| chosen(component))
+            .filter_map(|component| Some((component, state.last(component.name)?.identity.clone())))
+            .collect();
+        for (component, _) in &recorded {
+            state.mark_stopping(component.name)?;
+            self.report.event(&Event::Stopping {
+                component: component.name,
+            });
+        }
+        let stops = stop_all(&recorded);
+        for ((component, identity), (how, elapsed)) in recorded.iter().zip(stops) {
+            let name = component.name;
+            if how == Stopped::Never {
+                return Err(Error::DoesNotEnd {
+                    component: name.to_owned(),
+                    pid: identity.pid,
+                });
+            }
+            state.remove(name)?;
+            self.report.event(&Event::Stopped {
+                component: name,
+                elapsed,
+                killed: how == Stopped::Killed,
+            });
+        }
+        Ok(!recorded.is_empty())
+    }
+
+    /// The named processes, in the order of every stop.
+    pub(crate) fn stop_in_order(&self, names: &[&str], state: &mut State) -> Result<()> {
+        STEPS.iter().try_for_each(|step| {
+            let in_step = |component: &Component| {
+                step.contains(&component.name) && names.contains(&component.name)
+            };
+            self.stop_processes(in_step, state).map(drop)
+        })
     }
 
     fn forget(&self) -> Result<()> {

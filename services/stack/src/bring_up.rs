@@ -1,18 +1,17 @@
 //! Starting: builds run beside each other, and each component starts as soon as its program is there.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{env, thread};
 
+use crate::cargo::Programs;
 use crate::component::{COMPONENTS, Component, Program, component};
 use crate::docker::port_holder;
 use crate::error::{Error, Result};
-use crate::instance::{Instance, Profile, TraceStore};
-use crate::job::{Job, Work};
+use crate::instance::{Instance, Profile};
 use crate::line_endings;
 use crate::ports::{self, Port};
 use crate::process::{Started, Stopped, tail};
@@ -31,16 +30,18 @@ struct Task {
 }
 
 enum Stage {
+    /// For its program. It may run already, from an earlier one.
     Waiting,
-    Starting { process: Started, since: Instant },
+    Starting {
+        process: Started,
+        since: Instant,
+    },
     Ready,
 }
 
-/// What a build thread hands over: the directory with the programs of a tool, or of the services.
-type Built = (Program, Result<PathBuf>);
-
 impl Instance {
-    /// The Collector and its backends, ready on return. What runs already is left alone.
+    /// The Collector and its backends, ready on return. What runs already is left alone, unless it would be started
+    /// otherwise now: another program, command line, variable that it reads, or configuration file.
     pub fn up(&self) -> Result<()> {
         self.tell_choice()?;
         self.bring_up(
@@ -50,15 +51,15 @@ impl Instance {
         )
     }
 
-    /// `up` and the four services. They start when the Collector is ready, also while backends are still being built:
-    /// the Collector keeps what these cannot take yet.
+    /// `up` and the four services, which are built each time. They start when the Collector is ready, also while
+    /// backends are still being built: the Collector keeps what these cannot take yet.
     pub fn run(&self) -> Result<()> {
         self.tell_choice()?;
         self.places()?.require_one_kind_of_services()?;
         self.bring_up(COMPONENTS.iter())
     }
 
-    /// One component, built if needed, ready on return.
+    /// One component, built if needed, ready on return; as in `run`, left alone if it runs as it would be started.
     pub fn start_component(&self, name: &str) -> Result<()> {
         let component = component(name)?;
         if let Some(remedy) = self.obstacle(component) {
@@ -74,6 +75,18 @@ impl Instance {
     pub fn restart(&self, name: &str) -> Result<()> {
         self.stop_component(name)?;
         self.start_component(name)
+    }
+
+    /// The native programs that are not built yet: building them all takes many minutes.
+    pub fn missing_tools(&self) -> Result<Vec<&'static str>> {
+        let cancelled = AtomicBool::new(false);
+        let mut missing = Vec::new();
+        for tool in TOOLS {
+            if !self.workshop(&cancelled).place(tool)?.is_dir() {
+                missing.push(tool.name);
+            }
+        }
+        Ok(missing)
     }
 
     /// Builds every tool that is not in the cache.
@@ -126,6 +139,18 @@ impl Instance {
             });
         }
         self.report.event(&Event::Note(&choice.reason));
+        let state = self.state()?;
+        let of_another_shell = state
+            .variables()
+            .iter()
+            .filter(|(name, _)| self.shared.contains(*name))
+            .filter(|(name, _)| !self.set_by_shell.contains_key(*name))
+            .map(|(name, value)| format!("{name}={value}"));
+        let kept: Vec<_> = of_another_shell.collect();
+        if !kept.is_empty() {
+            let note = format!("as it was started, until `just down`: {}", kept.join(", "));
+            self.report.event(&Event::Note(&note));
+        }
         Ok(())
     }
 
@@ -137,65 +162,78 @@ impl Instance {
         let (inside, outside): (Vec<_>, Vec<_>) =
             wanted.partition(|component| places.starts_inside(component));
         let mut state = self.state()?;
-        let missing = self.missing_processes(&outside, &mut state)?;
-        let was_idle = match &self.docker {
-            Some(docker) => !self.bring_up_containers(docker, &inside)?,
-            None => true,
+        let tasks = self.tasks(&outside, &mut state)?;
+        let mut has_started = match &self.docker {
+            Some(docker) => self.bring_up_containers(docker, &inside, &mut state)?,
+            None => false,
         };
-        if !missing.is_empty() {
-            return self.bring_up_processes(&missing, &mut state);
+        if !tasks.is_empty() {
+            has_started |= self.bring_up_processes(tasks, &mut state)?;
         }
-        if was_idle {
+        if !has_started {
             self.report.event(&Event::Note("everything runs already"));
         }
         Ok(())
     }
 
-    /// Those that can be started and have to be; their ports are free.
-    fn missing_processes(
-        &self,
-        wanted: &[&'static Component],
-        state: &mut State,
-    ) -> Result<Vec<&'static Component>> {
-        let mut missing = Vec::new();
+    /// Those to look after: what has to be started, and what runs otherwise than it would be started now. Whether a
+    /// service does is known when it is built.
+    fn tasks(&self, wanted: &[&'static Component], state: &mut State) -> Result<Vec<Task>> {
+        let mut tasks = Vec::new();
         for &component in wanted {
             self.await_end(component, state)?;
-            if state.alive(component.name).is_some() {
+            if let Some(record) = state.alive(component.name) {
+                let is_outdated = || match self.expected_program(component)? {
+                    Some(program) => Ok(self.outdated(component, record, &program)?.is_some()),
+                    None => Ok(false),
+                };
+                if !component.is_service() && !is_outdated()? {
+                    continue;
+                }
+            } else if let Some(remedy) = self.obstacle(component) {
+                self.note_absence(component, remedy);
                 continue;
             }
-            match self.obstacle(component) {
-                Some(remedy) => self.note_absence(component, remedy),
-                None => missing.push(component),
-            }
+            tasks.push(Task {
+                component,
+                stage: Stage::Waiting,
+            });
         }
         // Before minutes of building.
-        for component in &missing {
-            self.require_ports(component)?;
+        for task in &tasks {
+            if state.alive(task.component.name).is_none() {
+                self.require_ports(task.component)?;
+            }
         }
-        Ok(missing)
+        Ok(tasks)
     }
 
-    fn bring_up_processes(&self, missing: &[&'static Component], state: &mut State) -> Result<()> {
+    /// Of what cargo does not build: the file that would be started, there or not.
+    fn expected_program(&self, component: &Component) -> Result<Option<PathBuf>> {
+        let Program::Tool(name) = component.program else {
+            return Ok(self.installed(component));
+        };
+        let Some(tool) = TOOLS.iter().find(|tool| tool.name == name) else {
+            return Ok(None);
+        };
+        let place = self.workshop(&AtomicBool::new(false)).place(tool)?;
+        Ok(Some(place.join(name)))
+    }
+
+    /// Whether anything had to be started.
+    fn bring_up_processes(&self, tasks: Vec<Task>, state: &mut State) -> Result<bool> {
         self.prepare_files()?;
         let cancelled = AtomicBool::new(false);
         thread::scope(|scope| {
             let (sender, receiver) = mpsc::channel();
             let (tools_sender, cancelled) = (sender.clone(), &cancelled);
-            let programs: Vec<_> = missing.iter().map(|component| component.program).collect();
+            let programs: Vec<_> = tasks.iter().map(|task| task.component.program).collect();
+            let has_services = programs.contains(&Program::Service);
             scope.spawn(move || self.build_tools(&programs, &tools_sender, cancelled));
-            let services: Vec<_> = missing
-                .iter()
-                .filter(|c| c.is_service())
-                .map(|c| c.name)
-                .collect();
-            if !services.is_empty() {
-                scope.spawn(move || {
-                    sender
-                        .send((Program::Service, self.build_services(&services, cancelled)))
-                        .is_ok()
-                });
+            if has_services {
+                scope.spawn(move || sender.send(self.build_services(cancelled)).is_ok());
             }
-            let result = self.start_all(missing, state, &receiver);
+            let result = self.start_all(tasks, state, &receiver);
             cancelled.store(true, Ordering::Relaxed);
             result
         })
@@ -203,72 +241,104 @@ impl Instance {
 
     fn start_all(
         &self,
-        missing: &[&'static Component],
+        mut tasks: Vec<Task>,
         state: &mut State,
-        builds: &mpsc::Receiver<Built>,
-    ) -> Result<()> {
-        let mut directories = BTreeMap::new();
-        let mut tasks: Vec<_> = missing
-            .iter()
-            .map(|&component| Task {
-                component,
-                stage: Stage::Waiting,
-            })
-            .collect();
+        builds: &mpsc::Receiver<Result<Programs>>,
+    ) -> Result<bool> {
+        let mut built = Programs::new();
+        let mut has_started = false;
         loop {
-            for (program, directory) in builds.try_iter() {
-                directories.insert(key(program), directory?);
+            for programs in builds.try_iter() {
+                built.extend(programs?);
             }
-            let collector_is_awaited = tasks
-                .iter()
-                .any(|t| t.component.name == "otel-collector" && !matches!(t.stage, Stage::Ready));
+            let mut due = self.due(&mut tasks, &built);
+            self.end_outdated(&mut due, state)?;
+            for (task, program) in due {
+                if matches!(task.stage, Stage::Waiting) {
+                    has_started = true;
+                    task.stage = Stage::Starting {
+                        process: self.start(task.component, program, state)?,
+                        since: Instant::now(),
+                    };
+                }
+            }
             for task in &mut tasks {
                 let component = task.component;
-                match &task.stage {
-                    Stage::Waiting if component.is_service() && collector_is_awaited => {}
-                    Stage::Waiting => {
-                        let program = match directories.get(key(component.program)) {
-                            Some(directory) => Some(directory.join(program_name(component))),
-                            None => self.installed(component),
-                        };
-                        if let Some(program) = program {
-                            let process = self.start(component, program, state)?;
-                            task.stage = Stage::Starting {
-                                process,
-                                since: Instant::now(),
-                            };
-                        }
-                    }
-                    Stage::Starting { process, since } => {
-                        if self.is_ready(component, process, since.elapsed(), state)? {
-                            let url = self.environment.expand(component.url)?;
-                            let elapsed = since.elapsed();
-                            self.report.event(&Event::Ready {
-                                component: component.name,
-                                elapsed,
-                                url: &url,
-                            });
-                            task.stage = Stage::Ready;
-                        }
-                    }
-                    Stage::Ready => {}
+                if let Stage::Starting { process, since } = &task.stage
+                    && self.is_ready(component, process, since.elapsed(), state)?
+                {
+                    let url = self.environment.expand(component.url)?;
+                    let elapsed = since.elapsed();
+                    self.report.event(&Event::Ready {
+                        component: component.name,
+                        elapsed,
+                        url: &url,
+                    });
+                    task.stage = Stage::Ready;
                 }
             }
             if tasks.iter().all(|task| matches!(task.stage, Stage::Ready)) {
-                return Ok(());
+                return Ok(has_started);
             }
             wait::pause();
         }
+    }
+
+    /// Those whose program is there, with it. Services come after the Collector.
+    fn due<'t>(&self, tasks: &'t mut [Task], built: &Programs) -> Vec<(&'t mut Task, PathBuf)> {
+        let collector_is_awaited = tasks
+            .iter()
+            .any(|t| t.component.name == "otel-collector" && !matches!(t.stage, Stage::Ready));
+        let waiting = tasks.iter_mut().filter(|task| {
+            let is_held = task.component.is_service() && collector_is_awaited;
+            matches!(task.stage, Stage::Waiting) && !is_held
+        });
+        waiting
+            .filter_map(|task| {
+                let program = match task.component.program {
+                    Program::Tool(name) => built.get(name).cloned(),
+                    Program::Service => built.get(task.component.name).cloned(),
+                    Program::Installed { .. } | Program::Home { .. } => {
+                        self.installed(task.component)
+                    }
+                };
+                Some((task, program?))
+            })
+            .collect()
+    }
+
+    /// Ends what runs otherwise than it would be started now, and says why. The rest of what runs is ready.
+    fn end_outdated(&self, due: &mut [(&mut Task, PathBuf)], state: &mut State) -> Result<()> {
+        let mut names = Vec::new();
+        for (task, program) in due {
+            let component = task.component;
+            let Some(record) = state.alive(component.name) else {
+                continue;
+            };
+            match self.outdated(component, record, program)? {
+                Some(reason) => {
+                    let note = format!("restarting {}: {reason}", component.name);
+                    self.report.event(&Event::Note(&note));
+                    names.push(component.name);
+                }
+                None => task.stage = Stage::Ready,
+            }
+        }
+        self.stop_in_order(&names, state)
     }
 
     fn start(&self, component: &Component, program: PathBuf, state: &mut State) -> Result<Started> {
         // Once more: a build may have taken minutes.
         self.require_ports(component)?;
         let launch = self.launch(component, program)?;
+        let setup = self.setup_of(component, &launch)?;
         let process = launch.start()?;
+        self.keep_variables(Some(component), state)?;
         let record = Record {
             identity: process.identity.clone(),
+            program: launch.program,
             arguments: launch.arguments,
+            setup,
             log_offset: process.log_offset,
             is_stopping: false,
         };
@@ -349,74 +419,67 @@ impl Instance {
         }
     }
 
-    pub(crate) fn note_absence(&self, component: &Component, remedy: &str) {
-        let name = component.name;
-        let instead = match self.traces() {
-            TraceStore::Archive(dir) if name == "tempo" => {
-                format!("the Collector keeps the traces in {}", dir.display())
+    /// What another shell needs to know of this one's variables as long as what was started with them runs.
+    pub(crate) fn keep_variables(
+        &self,
+        started: Option<&Component>,
+        state: &mut State,
+    ) -> Result<()> {
+        let found = started.and_then(|component| match component.program {
+            Program::Installed { variable, .. } => {
+                Some((variable, self.installed(component)?.into_os_string()))
             }
-            _ => "links open the backends' own answers".to_owned(),
-        };
-        self.report.event(&Event::Note(&format!(
-            "{name}: not on this machine, {instead}; to have it, {remedy}"
-        )));
+            Program::Home { variable, .. } => {
+                Some((variable, self.environment.get(variable)?.into()))
+            }
+            Program::Tool(_) | Program::Service => None,
+        });
+        let found = found.map(|(name, value)| (name, value.to_string_lossy().into_owned()));
+        let set = self.set_by_shell.iter();
+        let set = set.map(|(name, value)| (name.as_str(), value.as_deref()));
+        state.keep(
+            set.chain(
+                found
+                    .iter()
+                    .map(|(name, value)| (*name, Some(value.as_str()))),
+            ),
+        )
     }
 
-    fn build_tools(&self, wanted: &[Program], done: &mpsc::Sender<Built>, cancelled: &AtomicBool) {
+    fn build_tools(
+        &self,
+        wanted: &[Program],
+        done: &mpsc::Sender<Result<Programs>>,
+        cancelled: &AtomicBool,
+    ) {
         for tool in TOOLS
             .iter()
             .filter(|tool| wanted.contains(&Program::Tool(tool.name)))
         {
             let built = self.workshop(cancelled).provide(tool);
             let failed = built.is_err();
+            let programs = built.map(|place| {
+                let names = tool.programs();
+                names
+                    .map(|name| (name.to_owned(), place.join(name)))
+                    .collect()
+            });
             // Nobody listens any more after a failure elsewhere.
-            if done.send((Program::Tool(tool.name), built)).is_err() || failed {
+            if done.send(programs).is_err() || failed {
                 return;
             }
         }
     }
 
-    fn build_services(&self, names: &[&str], cancelled: &AtomicBool) -> Result<PathBuf> {
-        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command
-            .current_dir(&self.root)
-            .args(["build", "--locked", "--bins"]);
-        for name in names {
-            command.args(["--package", name]);
-        }
-        let profile = match self.profile {
-            Profile::Dev => "debug",
-            Profile::Release => {
+    /// All of them, whichever is wanted: cargo would build what they share anew for each other set.
+    fn build_services(&self, cancelled: &AtomicBool) -> Result<Programs> {
+        let services = COMPONENTS.iter().filter(|component| component.is_service());
+        let names: Vec<_> = services.map(|component| component.name).collect();
+        let alter = |command: &mut Command| {
+            if self.profile == Profile::Release {
                 command.arg("--release");
-                "release"
             }
         };
-        let log = self.process_log("cargo-build").with_extension("txt");
-        Job {
-            work: Work::Build,
-            what: "services",
-            command,
-            log,
-        }
-        .run(&*self.report, cancelled)?;
-        let target =
-            env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from);
-        Ok(target.join(profile))
-    }
-}
-
-/// Programs that come from one build have one key.
-fn key(program: Program) -> &'static str {
-    match program {
-        Program::Tool(name) => name,
-        Program::Installed { binary, .. } | Program::Home { binary, .. } => binary,
-        Program::Service => "services",
-    }
-}
-
-fn program_name(component: &Component) -> &'static str {
-    match component.program {
-        Program::Tool(name) => name,
-        _ => component.name,
+        self.build_packages("services", &names, alter, cancelled)
     }
 }

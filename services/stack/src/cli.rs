@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use stack::console::Console;
 use stack::{Instance, Profile, Report, Volumes, repository_root};
 
-use crate::console::Console;
 use crate::{logs, table};
 
 /// Builds, starts, watches and stops the Collector, its backends and the shop.
@@ -26,7 +26,7 @@ pub(crate) struct Cli {
 enum Command {
     /// Start the Collector and its backends; the first time builds them, which takes minutes.
     Up,
-    /// Start the Collector, its backends and the four services.
+    /// Start the Collector, its backends and the four services; of what runs, restart what has changed since.
     Run {
         /// Build the services optimised: slower to build, for numbers about speed.
         #[arg(long)]
@@ -37,7 +37,7 @@ enum Command {
         /// Components to stop, such as `loki`; `up` starts them again.
         names: Vec<String>,
     },
-    /// Stop everything; data stays.
+    /// Stop everything, also what interrupted checks and drills have left; data stays.
     Down {
         /// Forget the data too: traces, logs, metrics and the shop's databases.
         #[arg(long)]

@@ -13,6 +13,8 @@ pub struct Component {
     pub arguments: &'static [&'static str],
     /// Beside what all components get.
     pub environment: &'static [(&'static str, &'static str)],
+    /// What it reads at its start and not again: a change takes a restart. Of a directory, all that is below it.
+    pub files: &'static [&'static str],
     /// The variables of the ports it listens on.
     pub ports: &'static [&'static str],
     /// Where a person or a test finds it.
@@ -67,6 +69,7 @@ pub const COMPONENTS: &[Component] = &[
         arguments: &["--config=${STACK_ROOT}/collector/config.yaml"],
         // 80 % of the memory_limiter's hard limit: the garbage collector works before the limiter has to refuse.
         environment: &[("GOMEMLIMIT", "320MiB")],
+        files: &["${STACK_ROOT}/collector/config.yaml"],
         ports: &[
             "OTLP_GRPC_PORT",
             "OTLP_HTTP_PORT",
@@ -95,6 +98,7 @@ pub const COMPONENTS: &[Component] = &[
             "-config.expand-env=true",
         ],
         environment: &[],
+        files: &["${STACK_ROOT}/grafana/tempo/tempo.yaml"],
         ports: &[
             "TEMPO_PORT",
             "TEMPO_GRPC_PORT",
@@ -123,6 +127,10 @@ pub const COMPONENTS: &[Component] = &[
             "--enable-feature=exemplar-storage",
         ],
         environment: &[],
+        files: &[
+            "${STACK_HOME}/prometheus/prometheus.yaml",
+            "${STACK_HOME}/prometheus/rules",
+        ],
         ports: &["PROMETHEUS_PORT"],
         url: "http://${PROMETHEUS_HOST}:${PROMETHEUS_PORT}",
         ready: Ready::Http {
@@ -141,6 +149,7 @@ pub const COMPONENTS: &[Component] = &[
             "-config.expand-env=true",
         ],
         environment: &[],
+        files: &["${STACK_ROOT}/grafana/loki/loki.yaml"],
         ports: &["LOKI_PORT", "LOKI_GRPC_PORT"],
         url: "http://${LOKI_HOST}:${LOKI_PORT}",
         // 503 for its first 15 s.
@@ -160,6 +169,7 @@ pub const COMPONENTS: &[Component] = &[
             "-config.expand-env=true",
         ],
         environment: &[],
+        files: &["${STACK_ROOT}/grafana/promtail/promtail.yaml"],
         ports: &["PROMTAIL_PORT"],
         url: "http://${BIND_HOST}:${PROMTAIL_PORT}",
         ready: Ready::Http {
@@ -192,6 +202,8 @@ pub const COMPONENTS: &[Component] = &[
             ("GF_ANALYTICS_CHECK_FOR_UPDATES", "false"),
             ("GF_PLUGINS_PREINSTALL_DISABLED", "true"),
         ],
+        // The dashboards it looks at again by itself.
+        files: &["${STACK_ROOT}/grafana/provisioning"],
         ports: &["GRAFANA_PORT"],
         url: "http://${BIND_HOST}:${GRAFANA_PORT}",
         ready: Ready::Http {
@@ -247,6 +259,7 @@ const SERVICE: Component = Component {
     program: Program::Service,
     arguments: &[],
     environment: &[],
+    files: &[],
     ports: &[],
     url: "",
     ready: Ready::Listening,
@@ -281,6 +294,9 @@ pub(crate) const SERVICE_ENVIRONMENT: &[(&str, &str)] = &[
 
 /// The Collector's second configuration where there is no Tempo.
 pub(crate) const ARCHIVE_ARGUMENT: &str = "--config=${STACK_ROOT}/collector/archive.yaml";
+
+/// The file in it.
+pub(crate) const ARCHIVE_FILE: &str = "${STACK_ROOT}/collector/archive.yaml";
 
 /// The port that the archive listens on in Tempo's place.
 pub(crate) const ARCHIVE_PORT: &str = "TEMPO_OTLP_HTTP_PORT";

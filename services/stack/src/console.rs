@@ -5,19 +5,27 @@ use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::report::{Event, Report, Work};
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use stack::{Event, Report, Work};
 
-pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
-pub(crate) const DIM: Style = Style::new().dimmed();
+/// Something is as it should be.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// Something is not.
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What is there to be skipped by most.
+pub const DIM: Style = Style::new().dimmed();
 
 /// How often a long build says that it lives where nothing can be redrawn.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
-pub(crate) struct Console {
+/// What takes less is not worth a line.
+const LONG: Duration = Duration::from_secs(2);
+
+/// Tells on standard error what happens.
+pub struct Console {
     is_terminal: bool,
+    tells_all: bool,
     bars: MultiProgress,
     running: Mutex<BTreeMap<String, Running>>,
 }
@@ -29,12 +37,34 @@ struct Running {
 }
 
 impl Console {
-    pub(crate) fn new() -> Self {
-        let is_terminal = std::io::stderr().is_terminal();
+    /// Everything.
+    #[must_use]
+    pub fn new() -> Self {
         Self {
-            is_terminal,
+            is_terminal: std::io::stderr().is_terminal(),
+            tells_all: true,
             bars: MultiProgress::new(),
             running: Mutex::default(),
+        }
+    }
+
+    /// Only builds and downloads, and only those that take long: for a command with a story of its own, which would
+    /// otherwise be silent for minutes.
+    #[must_use]
+    pub fn of_long_work() -> Self {
+        Self {
+            tells_all: false,
+            ..Self::new()
+        }
+    }
+
+    /// Whether an event gets a line, or a part of one.
+    fn tells(&self, event: &Event<'_>) -> bool {
+        match event {
+            Event::Working { elapsed, .. } => *elapsed > LONG,
+            // An up-to-date build is not worth a line; its bar has to go all the same.
+            Event::Worked { .. } => true,
+            _ => self.tells_all,
         }
     }
 
@@ -71,8 +101,17 @@ impl Console {
     }
 }
 
+impl Default for Console {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Report for Console {
     fn event(&self, event: &Event<'_>) {
+        if !self.tells(event) {
+            return;
+        }
         match event {
             Event::Working {
                 work,
@@ -96,8 +135,7 @@ impl Report for Console {
                     Work::Build => "built",
                     Work::Pull => "pulled",
                 };
-                // An up-to-date build is not worth a line.
-                if *elapsed > Duration::from_secs(2) {
+                if *elapsed > LONG {
                     self.line(&format!(
                         "{did:<8} {what:<15} {DIM}in {}{DIM:#}",
                         seconds(*elapsed)
@@ -154,6 +192,22 @@ fn seconds(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_with_a_story_of_its_own_tells_of_long_builds_only() {
+        let working = |seconds| Event::Working {
+            work: Work::Build,
+            what: "loki",
+            elapsed: Duration::from_secs(seconds),
+            detail: "",
+        };
+        let quiet = Console::of_long_work();
+        assert!(quiet.tells(&working(3)) && !quiet.tells(&working(1)));
+        assert!(!quiet.tells(&Event::Starting { component: "loki" }));
+        assert!(!quiet.tells(&Event::Note("everything runs already")));
+        let all = Console::new();
+        assert!(!all.tells(&working(1)) && all.tells(&Event::Note("")));
+    }
 
     #[test]
     fn durations_read_as_a_person_would_say_them() {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::docker::{Lack, Runtime};
+use crate::ports;
 
 /// The result of everything here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -92,7 +93,7 @@ pub enum Error {
     LineEndings { path: PathBuf },
     /// Somebody else listens where a component should.
     #[error(
-        "{component} cannot start: port {port} is taken by {holder}. Stop that, or choose another port with {variable} in .env"
+        "{component} cannot start: port {port} is taken by {holder}. Stop that, or choose another port, as in `{variable}={} just run`: it is remembered until `just down`", other_port(*port)
     )]
     PortTaken {
         component: String,
@@ -123,6 +124,9 @@ pub enum Error {
     /// Another launcher works on the same instance.
     #[error("another `stack` (pid {holder}) is at work here: wait for it, or stop it")]
     Busy { holder: String },
+    /// A check or a drill has the instance.
+    #[error("{} is in use by pid {holder}: wait for it, or stop it", home.display())]
+    Held { home: PathBuf, holder: String },
     /// A name that is no component.
     #[error("there is no component `{name}`; there are {known}")]
     UnknownComponent { name: String, known: String },
@@ -145,6 +149,12 @@ pub enum Error {
         path: PathBuf,
         source: std::io::Error,
     },
+}
+
+/// A free one that looks like the taken one; the next ones are those of other components.
+fn other_port(taken: u16) -> u16 {
+    let mut above = taken.checked_add(10_000).unwrap_or(20_000)..=u16::MAX;
+    above.find(|port| ports::is_free(*port)).unwrap_or(taken)
 }
 
 /// Adds what was tried to an I/O error.

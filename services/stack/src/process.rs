@@ -1,6 +1,7 @@
 //! Processes that outlive the launcher: started in a group of their own, recognised again later, stopped whole.
 
 use std::fs::{self, OpenOptions};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -144,11 +145,27 @@ impl Identity {
         Self::of(self.pid).is_some_and(|now| now == *self)
     }
 
+    /// Whether `program` is not the file that it runs: the one at its place was replaced since, as a build does. A script
+    /// is never that file, nor what it has become.
+    #[must_use]
+    pub fn is_outdated(&self, program: &Path) -> bool {
+        let file = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+        let runs = PathBuf::from(format!("/proc/{}/exe", self.pid));
+        program.canonicalize().ok().as_ref() == Some(&self.executable)
+            && matches!((file(&runs), file(program)), (Some(runs), Some(now)) if runs != now)
+    }
+
     /// Resident memory in bytes.
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
         let stat = procfs::process::Process::new(self.pid).ok()?.stat().ok()?;
         Some(stat.rss * procfs::page_size())
+    }
+
+    /// Whether it, or a child that it has left behind, still runs.
+    #[must_use]
+    pub fn has_processes(&self) -> bool {
+        !self.group().is_empty()
     }
 
     /// SIGTERM to its group, time to end, then SIGKILL to what is left of the group.
@@ -218,6 +235,32 @@ impl Identity {
         descriptor.is_some_and(|descriptor| {
             self.is_alive() && pidfd_send_signal(descriptor, signal).is_ok()
         })
+    }
+}
+
+/// SIGKILL to a child of ours and to everything that it has started. They are halted first, so that none starts another
+/// one meanwhile. For what has to share our process group, as a Ctrl-C shall reach it too.
+pub(crate) fn kill_tree(child: u32) {
+    let root = i32::try_from(child).ok().and_then(Identity::of);
+    let mut tree = Vec::from_iter(root);
+    let mut halted = 0;
+    while halted < tree.len() {
+        for member in &tree[halted..] {
+            member.signal(Signal::STOP);
+        }
+        halted = tree.len();
+        let is_known = |tree: &[Identity], pid| tree.iter().any(|member| member.pid == pid);
+        for process in procfs::process::all_processes().into_iter().flatten() {
+            if let Ok(stat) = process.and_then(|process| process.stat())
+                && is_known(&tree, stat.ppid)
+                && !is_known(&tree, stat.pid)
+            {
+                tree.extend(Identity::of(stat.pid));
+            }
+        }
+    }
+    for member in &tree {
+        member.signal(Signal::KILL);
     }
 }
 

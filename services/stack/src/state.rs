@@ -9,11 +9,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, IoContext as _, Result};
 use crate::process::Identity;
+use crate::setup::Setup;
 
 /// The components that were started and not stopped since, by name.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
+    /// Pids and process groups mean something until the machine starts again, and are somebody else's then.
+    #[serde(default)]
+    boot: String,
     components: BTreeMap<String, Record>,
+    /// What the shell that started something had set, for later commands of other shells.
+    #[serde(default)]
+    variables: BTreeMap<String, String>,
+    /// What containers were started with, by their ids.
+    #[serde(default)]
+    containers: BTreeMap<String, Setup>,
     #[serde(skip)]
     path: PathBuf,
 }
@@ -23,7 +33,12 @@ pub(crate) struct State {
 pub(crate) struct Record {
     #[serde(flatten)]
     pub(crate) identity: Identity,
+    /// What was started; the executable is something else if that was a script.
+    #[serde(default)]
+    pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<String>,
+    #[serde(default)]
+    pub(crate) setup: Setup,
     pub(crate) log_offset: u64,
     /// It was told to end. If the launcher was interrupted then, the next one waits for it.
     pub(crate) is_stopping: bool,
@@ -31,22 +46,26 @@ pub(crate) struct Record {
 
 impl State {
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let components = match fs::read(path) {
-            Ok(bytes) => {
-                serde_json::from_slice::<Self>(&bytes)
-                    .map_err(|error| Error::State {
-                        path: path.to_owned(),
-                        reason: error.to_string(),
-                    })?
-                    .components
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+        Self::read_after(path, &current_boot())
+    }
+
+    fn read_after(path: &Path, boot: &str) -> Result<Self> {
+        let mut state = match fs::read(path) {
+            Ok(bytes) => serde_json::from_slice::<Self>(&bytes).map_err(|error| Error::State {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            })?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::default(),
             Err(source) => return Err(source).context("read", path),
         };
-        Ok(Self {
-            components,
-            path: path.to_owned(),
-        })
+        // One of an earlier version has none.
+        let is_known = !state.boot.is_empty() && !boot.is_empty();
+        if is_known && state.boot != boot {
+            state.components.clear();
+        }
+        boot.clone_into(&mut state.boot);
+        path.clone_into(&mut state.path);
+        Ok(state)
     }
 
     /// The component's record, if its process is alive.
@@ -59,6 +78,47 @@ impl State {
     /// The component's record, also if its process has ended since.
     pub(crate) fn last(&self, name: &str) -> Option<&Record> {
         self.components.get(name)
+    }
+
+    /// What is kept until `forget`.
+    pub(crate) fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
+    /// Keeps variables; `None` is one that is as `.env` has it again.
+    pub(crate) fn keep<'a>(
+        &mut self,
+        variables: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+    ) -> Result<()> {
+        for (name, value) in variables {
+            match value {
+                Some(value) => self.variables.insert(name.to_owned(), value.to_owned()),
+                None => self.variables.remove(name),
+            };
+        }
+        self.write()
+    }
+
+    pub(crate) fn setup_of_container(&self, id: &str) -> Option<&Setup> {
+        self.containers.get(id)
+    }
+
+    /// Those that were started now; of the others, those that are still there.
+    pub(crate) fn keep_containers(
+        &mut self,
+        started: BTreeMap<String, Setup>,
+        is_there: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        self.containers.retain(|id, _| is_there(id));
+        self.containers.extend(started);
+        self.write()
+    }
+
+    /// Everything but the processes.
+    pub(crate) fn forget(&mut self) -> Result<()> {
+        self.variables.clear();
+        self.containers.clear();
+        self.write()
     }
 
     pub(crate) fn insert(&mut self, name: &str, record: Record) -> Result<()> {
@@ -131,12 +191,26 @@ impl Lock {
     }
 }
 
+impl Record {
+    /// Of the Collector: whether it was started as the one who keeps the traces.
+    pub(crate) fn keeps_archive(&self) -> bool {
+        let mut arguments = self.arguments.iter();
+        arguments.any(|argument| argument.ends_with("/archive.yaml"))
+    }
+}
+
 impl Drop for Lock {
     /// Closing is not enough: a child that another thread is starting has the descriptor too, until it is the child.
     fn drop(&mut self) {
         // Only a descriptor that is none could fail.
         drop(self.0.unlock());
     }
+}
+
+/// A name for the time since the machine was started; nothing where the kernel does not tell.
+fn current_boot() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
 }
 
 fn open(path: &Path) -> Result<File> {
@@ -160,7 +234,9 @@ mod tests {
     fn record(identity: Identity) -> Record {
         Record {
             identity,
+            program: "/bin/loki".into(),
             arguments: vec!["--x".into()],
+            setup: Setup::default(),
             log_offset: 7,
             is_stopping: false,
         }
@@ -196,6 +272,24 @@ mod tests {
             assert!(state.alive("loki").is_none());
             assert!(state.last("loki").is_some());
         }
+    }
+
+    #[test]
+    fn processes_of_before_the_machine_started_are_forgotten_and_what_was_set_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.json");
+        let mut state = State::read_after(&path, "yesterday").unwrap();
+        state.insert("loki", record(own_identity())).unwrap();
+        state.keep([("LOKI_PORT", Some("4100"))]).unwrap();
+        let same = State::read_after(&path, "yesterday").unwrap();
+        assert!(same.alive("loki").is_some());
+        let today = State::read_after(&path, "today").unwrap();
+        assert!(
+            today.last("loki").is_none(),
+            "a group of its number may be another"
+        );
+        assert_eq!(today.variables()["LOKI_PORT"], "4100");
+        assert!(!current_boot().is_empty());
     }
 
     #[test]

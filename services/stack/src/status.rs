@@ -11,6 +11,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
 use crate::process::tail;
+use crate::state::Record;
 use crate::wait;
 
 /// One component, as it is now.
@@ -100,7 +101,7 @@ impl Instance {
                 );
             };
             let row = match self.probe_of(component)?.ask() {
-                Ok(()) => row(Condition::Ready, String::new()),
+                Ok(()) => row(Condition::Ready, self.note_of(component, record)?),
                 Err(seen) => row(Condition::NotReady, seen),
             };
             Ok(Status {
@@ -110,6 +111,13 @@ impl Instance {
             })
         });
         rows.collect()
+    }
+
+    /// What `run` would take over, if there is something.
+    fn note_of(&self, component: &Component, record: &Record) -> Result<String> {
+        let reason = self.outdated(component, record, &record.program)?;
+        let note = |reason| format!("{reason} since its start: `just run` takes it over");
+        Ok(reason.map(note).unwrap_or_default())
     }
 
     /// Whether the process or container that was started is alive.

@@ -1,9 +1,8 @@
 //! `stack status`: one line per component.
 
 use anstyle::Style;
+use stack::console::{BAD, DIM, GOOD};
 use stack::{Condition, Image, Origin, Status};
-
-use crate::console::{BAD, DIM, GOOD};
 
 /// The table with a sum of the memory. Colours are taken out again where nobody sees them.
 pub(crate) fn render(rows: &[Status]) -> String {

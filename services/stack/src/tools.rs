@@ -128,12 +128,15 @@ impl Tool {
 // === impl Workshop ===
 
 impl Workshop<'_> {
-    /// The directory with the tool's programs, built unless the cache has them.
+    fn cache(&self) -> PathBuf {
+        self.root.join(".stack/bin")
+    }
+
+    /// Where the tool's programs are, or will be.
     ///
     /// The cache key is made of the inputs only. A newer Go compiler does not rebuild what works, and with a full cache
     /// no Go is needed at all.
-    pub(crate) fn provide(&self, tool: &'static Tool) -> Result<PathBuf> {
-        let cache = self.root.join(".stack/bin");
+    pub(crate) fn place(&self, tool: &Tool) -> Result<PathBuf> {
         let version = tool.version_in(self.environment)?;
         let source = self.root.join(tool.directory);
         let recipe = Fingerprint::new()
@@ -144,10 +147,17 @@ impl Workshop<'_> {
             .iter()
             .try_fold(recipe, |key, input| key.file(&source, input))?
             .hex();
-        let place = cache.join(format!("{}-{key}", tool.name));
+        Ok(self.cache().join(format!("{}-{key}", tool.name)))
+    }
+
+    /// The directory with the tool's programs, built unless the cache has them.
+    pub(crate) fn provide(&self, tool: &'static Tool) -> Result<PathBuf> {
+        let (cache, place) = (self.cache(), self.place(tool)?);
         if place.is_dir() {
             return Ok(place);
         }
+        let version = tool.version_in(self.environment)?;
+        let source = self.root.join(tool.directory);
         fs::create_dir_all(&cache).context("create", &cache)?;
         // Two instances may want the same tool; the second finds it done.
         let _lock = Lock::wait(&cache.join(format!("{}.lock", tool.name)))?;

@@ -1,6 +1,8 @@
 //! Docker or native: decided once per command, with a reason that a person can read.
 
 use std::fmt;
+use std::fs;
+use std::path::Path;
 use std::str::FromStr;
 
 use super::container::{self, Container};
@@ -11,8 +13,6 @@ use crate::error::{Error, Result};
 /// What the engine must have in all. Nine containers took 403 MiB at rest and 465 MiB after 5,000 orders, without a
 /// Grafana; the engine itself and the images' page cache need the rest.
 pub(crate) const NEEDED_MEMORY: u64 = 1536 << 20;
-
-const PROJECT: &str = "otel-shop";
 
 /// How the Collector and its backends run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,11 +108,11 @@ impl Lack {
 // === impl Docker ===
 
 impl Docker {
-    pub(crate) fn new(engine: Engine, environment: &Environment) -> Self {
+    pub(crate) fn new(engine: Engine, project: String, environment: &Environment) -> Self {
         let profiles = environment.get("COMPOSE_PROFILES").unwrap_or_default();
         Self {
             engine,
-            project: project(environment),
+            project,
             wants_services: profiles.split(',').any(|name| name.trim() == "services"),
         }
     }
@@ -177,7 +177,7 @@ pub(crate) fn choose(
 }
 
 /// Looks for a client, an engine, compose and memory, in this order; each needs the one before it.
-pub(crate) fn look(engine: Option<&Engine>, environment: &Environment) -> Found {
+pub(crate) fn look(engine: Option<&Engine>, project: &str) -> Found {
     let Some(engine) = engine else {
         return Found {
             usable: Err(Lack::Client),
@@ -188,20 +188,29 @@ pub(crate) fn look(engine: Option<&Engine>, environment: &Environment) -> Found 
         Some(memory) if memory < NEEDED_MEMORY => Err(Lack::Memory(memory)),
         _ => Ok(info),
     });
-    let has_containers =
-        !matches!(usable, Err(Lack::Engine(_))) && engine.has_containers(&project(environment));
+    let has_containers = !matches!(usable, Err(Lack::Engine(_))) && engine.has_containers(project);
     Found {
         usable,
         has_containers,
     }
 }
 
-/// As compose decides it: the variable wins over the file's `name`.
-fn project(environment: &Environment) -> String {
-    let set = environment.get("COMPOSE_PROJECT_NAME");
-    set.filter(|name| !name.is_empty())
-        .unwrap_or(PROJECT)
-        .to_owned()
+/// The name that the compose file gives its project; without one, compose takes that of the directory.
+pub(crate) fn project_in(root: &Path) -> String {
+    let file = fs::read_to_string(root.join("docker-compose.yml")).unwrap_or_default();
+    let named = file.lines().find_map(|line| line.strip_prefix("name:"));
+    let name = named.map(|name| {
+        let name = name.split(" #").next().unwrap_or_default();
+        name.trim().trim_matches(['"', '\'']).to_owned()
+    });
+    name.unwrap_or_else(|| {
+        let directory = root.file_name().unwrap_or_default().to_string_lossy();
+        let lower = directory.to_lowercase();
+        lower
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c))
+            .collect()
+    })
 }
 
 #[cfg(test)]
@@ -320,16 +329,28 @@ mod tests {
     }
 
     #[test]
-    fn profiles_and_project_are_read_as_compose_reads_them() {
-        let docker = |profiles: &str, project: &str| {
+    fn profiles_are_read_as_compose_reads_them() {
+        let wants_services = |profiles: &str| {
             let mut environment = Environment::default();
             environment.set("COMPOSE_PROFILES", profiles);
-            environment.set("COMPOSE_PROJECT_NAME", project);
-            Docker::new(Engine::at("docker".into()), &environment)
+            Docker::new(Engine::at("docker".into()), String::new(), &environment).wants_services
         };
-        assert!(docker("debug, services", "").wants_services);
-        assert!(!docker("servicesx", "").wants_services);
-        assert_eq!(docker("", "").project, "otel-shop");
-        assert_eq!(docker("", "mine").project, "mine");
+        assert!(wants_services("debug, services"));
+        assert!(!wants_services("servicesx"));
+    }
+
+    #[test]
+    fn the_project_is_named_by_its_file_or_else_by_its_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("My Shop");
+        fs::create_dir(&root).unwrap();
+        for (file, expected) in [
+            ("services: {}\n", "myshop"),
+            ("# name: no\nname: otel-shop # ours\n", "otel-shop"),
+            ("services:\n  name: x\nname: \"mine\"\n", "mine"),
+        ] {
+            fs::write(root.join("docker-compose.yml"), file).unwrap();
+            assert_eq!(project_in(&root), expected);
+        }
     }
 }

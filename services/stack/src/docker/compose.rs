@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::choice::Docker;
 use super::container;
@@ -28,19 +29,7 @@ pub(crate) struct Compose<'a> {
 /// What the files amount to, with all variables filled in.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Project {
-    services: BTreeMap<String, Service>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Service {
-    build: Option<serde_json::Value>,
-    #[serde(default)]
-    ports: Vec<PublishedPort>,
-}
-
-#[derive(Debug, Deserialize)]
-struct PublishedPort {
-    published: Option<String>,
+    services: BTreeMap<String, Value>,
 }
 
 // === impl Compose ===
@@ -82,6 +71,9 @@ impl Compose<'_> {
             // Without the plugin, only the engine's own builder is there.
             set("DOCKER_BUILDKIT", "0".to_owned());
         }
+        if let Some(containers) = self.docker.engine.containers_dir() {
+            set("DOCKER_CONTAINERS", text(&containers));
+        }
         // Links of the scenario page lead only to what is there. A variable that is set wins.
         if self.is_archived {
             result
@@ -102,22 +94,25 @@ impl Project {
     pub(crate) fn builds(&self, name: &str) -> bool {
         self.services
             .get(name)
-            .is_some_and(|service| service.build.is_some())
+            .is_some_and(|service| !service["build"].is_null())
+    }
+
+    /// All that is said of a service.
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.services
+            .get(name)
+            .map(Value::to_string)
+            .unwrap_or_default()
     }
 
     /// The ports of this machine that a component gets, with the variables that move them.
     pub(crate) fn ports_of(&self, component: &Component, instance: &Instance) -> Vec<Port> {
-        let published = self
-            .services
-            .get(component.name)
-            .into_iter()
-            .flat_map(|service| {
-                let numbers = service
-                    .ports
-                    .iter()
-                    .filter_map(|port| port.published.as_ref());
-                numbers.filter_map(|number| number.parse::<u16>().ok())
-            });
+        let service = self.services.get(component.name);
+        let ports = service.and_then(|service| service["ports"].as_array());
+        let published = ports.into_iter().flatten().filter_map(|port| {
+            let number = port["published"].as_str()?;
+            number.parse::<u16>().ok()
+        });
         published
             .map(|number| {
                 let mut names = component.ports.iter();

@@ -12,6 +12,7 @@ use super::choice::Lack;
 use super::container;
 use crate::error::{Error, IoContext as _, Result};
 use crate::ports;
+use crate::process::kill_tree;
 use crate::tools;
 use crate::wait;
 
@@ -99,6 +100,13 @@ impl Engine {
     pub(crate) fn has_buildx(&self) -> bool {
         self.output(&["buildx", "version"])
             .is_ok_and(|output| output.status.success())
+    }
+
+    /// Where it keeps its containers' logs: elsewhere without root, or with a `data-root` of its own.
+    pub(crate) fn containers_dir(&self) -> Option<PathBuf> {
+        let root = self.ask(&["info", "--format", "{{.DockerRootDir}}"]).ok()?;
+        let root = PathBuf::from(root.trim());
+        root.is_absolute().then(|| root.join("containers"))
     }
 
     fn output(&self, arguments: &[&str]) -> Result<Output> {
@@ -194,8 +202,8 @@ fn within(patience: Duration, mut command: Command) -> Result<Output, String> {
             status.is_some()
         });
         if status.is_none() {
-            // Ended in this moment is as good.
-            drop(child.kill());
+            // With its plugin, which holds the pipes too. Ended in this moment is as good.
+            kill_tree(child.id());
             drop(child.wait());
         }
         let [stdout, stderr] = [stdout, stderr].map(|thread| thread.join().unwrap_or_default());
@@ -226,6 +234,7 @@ mod tests {
     use super::*;
     use std::os::unix::process::ExitStatusExt as _;
     use std::process::ExitStatus;
+    use std::time::Instant;
 
     #[test]
     fn versions_are_told_by_major_and_minor() {
@@ -272,9 +281,12 @@ mod tests {
 
     #[test]
     fn a_call_without_an_answer_is_given_up() {
-        let mut command = Command::new("/bin/sleep");
-        command.arg("600");
+        // As with a plugin: the pipe is held by a grandchild.
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "/bin/sleep 60; exit 0"]);
+        let since = Instant::now();
         let error = within(Duration::from_millis(100), command).unwrap_err();
         assert!(error.contains("no answer"), "{error}");
+        assert!(since.elapsed() < Duration::from_secs(20));
     }
 }

@@ -9,6 +9,7 @@ use super::images;
 use crate::component::{COMPONENTS, Component};
 use crate::error::{Error, Result};
 use crate::instance::{Instance, TraceStore};
+use crate::presence::CAME_LATER;
 
 /// As it is at one moment; everything is a process where Docker was not chosen.
 #[derive(Debug, Default)]
@@ -134,7 +135,10 @@ impl Instance {
             "tempo" => matches!(self.traces_inside(docker), TraceStore::Archive(_)),
             name => !self.has_image(docker, name),
         };
-        is_missing.then_some(*remedy)
+        is_missing.then(|| match *name {
+            "tempo" if self.has_image(docker, name) => CAME_LATER,
+            _ => *remedy,
+        })
     }
 }
 

@@ -1,15 +1,15 @@
 //! Static binaries of ours for images that hold nothing else.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
-use std::{env, io};
 
+use crate::cargo::Programs;
 use crate::error::{Error, IoContext as _, Result};
 use crate::instance::Instance;
-use crate::job::{Job, Work};
 
 /// What a linker says that finds no static C library, as different ones say it.
 const NO_STATIC_LIBRARY: &[&str] = &[
@@ -32,7 +32,7 @@ impl Instance {
         let names: Vec<_> = ["probe"].iter().chain(services).copied().collect();
         let built = self.build_static(&names)?;
         for name in names {
-            copy_if_newer(&built.join(name), &place.join(name))?;
+            copy_if_newer(&built[name], &place.join(name))?;
         }
         Ok(())
     }
@@ -42,33 +42,33 @@ impl Instance {
         self.home.join("images")
     }
 
-    /// The directory with the programs.
-    fn build_static(&self, names: &[&str]) -> Result<PathBuf> {
-        let host = host_triple()?;
-        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command
-            .current_dir(&self.root)
-            .env("RUSTFLAGS", "-C target-feature=+crt-static")
-            // The target is named, or build scripts and procedural macros would be static too.
-            .args(["build", "--release", "--locked", "--target", &host]);
-        for name in names {
-            command.args(["--package", name]);
-        }
-        let job = Job {
-            work: Work::Build,
-            what: if names.len() > 1 {
-                "static services"
-            } else {
-                "static probe"
-            },
-            command,
-            log: self.process_log("cargo-static").with_extension("txt"),
+    fn build_static(&self, names: &[&str]) -> Result<Programs> {
+        let host = self.host_triple()?;
+        let what = if names.len() > 1 {
+            "static services"
+        } else {
+            "static probe"
         };
-        job.run(&*self.report, &AtomicBool::new(false))
-            .map_err(explained)?;
-        let target =
-            env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from);
-        Ok(target.join(host).join("release"))
+        let alter = |command: &mut Command| {
+            command
+                .env("RUSTFLAGS", "-C target-feature=+crt-static")
+                // The target is named, or build scripts and procedural macros would be static too.
+                .args(["--release", "--target", &host]);
+        };
+        self.build_packages(what, names, alter, &AtomicBool::new(false))
+            .map_err(explained)
+    }
+
+    fn host_triple(&self) -> Result<String> {
+        let rustc = PathBuf::from(self.environment.get("RUSTC").unwrap_or("rustc"));
+        let output = Command::new(&rustc)
+            .arg("-vV")
+            .output()
+            .context("start", &rustc)?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        host_in(&text)
+            .ok_or_else(|| io::Error::other("it does not name its host"))
+            .context("understand", &rustc)
     }
 }
 
@@ -86,18 +86,6 @@ fn lacks_static_library(log: &Path, tail: &str) -> bool {
     // The complaint may be above the last lines.
     let text = fs::read_to_string(log).unwrap_or_else(|_| tail.to_owned());
     NO_STATIC_LIBRARY.iter().any(|words| text.contains(words))
-}
-
-fn host_triple() -> Result<String> {
-    let rustc = PathBuf::from(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    let output = Command::new(&rustc)
-        .arg("-vV")
-        .output()
-        .context("start", &rustc)?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    host_in(&text)
-        .ok_or_else(|| io::Error::other("it does not name its host"))
-        .context("understand", &rustc)
 }
 
 fn host_in(version: &str) -> Option<String> {

@@ -345,9 +345,7 @@ impl Instance {
         if let Err(lack @ Lack::Engine(_)) = engine.info() {
             return Err(lacking(lack));
         }
-        Ok(self
-            .spare_docker
-            .get_or_init(|| Docker::new(engine, &self.environment)))
+        Ok(self.spare_docker.get_or_init(|| self.docker_of(engine)))
     }
 }
 

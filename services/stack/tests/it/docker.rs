@@ -20,20 +20,21 @@ const USABLE: &str = r#"
 "#;
 
 /// A small repository, and a directory that is all of `PATH`.
-struct Bench {
+pub(crate) struct Bench {
     dir: TempDir,
     variables: Vec<(String, String)>,
 }
 
-struct Outcome {
-    is_success: bool,
-    stderr: String,
-    calls: String,
+pub(crate) struct Outcome {
+    pub(crate) is_success: bool,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) calls: String,
 }
 
 impl Bench {
     /// `answers`: arms of a `case` over the client's arguments.
-    fn new(answers: &str) -> Self {
+    pub(crate) fn new(answers: &str) -> Self {
         let bench = Self::without_client();
         bench.script(
             "docker",
@@ -42,7 +43,7 @@ impl Bench {
         bench
     }
 
-    fn without_client() -> Self {
+    pub(crate) fn without_client() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path();
         for folder in [
@@ -71,7 +72,11 @@ impl Bench {
         text.push_str(&format!("SHOP_LOG_DIR={}\n", path.join("shop").display()));
         let repository = path.join("repository");
         fs::write(repository.join(".env"), text).unwrap();
-        fs::write(repository.join("docker-compose.yml"), "services: {}\n").unwrap();
+        fs::write(
+            repository.join("docker-compose.yml"),
+            "name: otel-shop\nservices: {}\n",
+        )
+        .unwrap();
         for file in [
             "collector/config.yaml",
             "collector/builder.yaml",
@@ -91,7 +96,7 @@ impl Bench {
         path
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -104,20 +109,19 @@ impl Bench {
         port.parse().unwrap()
     }
 
-    fn stack(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
+    pub(crate) fn stack(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
         let output = Command::new(env!("CARGO_BIN_EXE_stack"))
             .args(arguments)
             .current_dir(self.path("repository"))
             .env_clear()
             .env("PATH", self.path("bin"))
             .env("STUB", self.dir.path())
-            // As a stub's variables only: `.env` has the same.
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .envs(variables.iter().copied())
             .output()
             .unwrap();
         Outcome {
             is_success: output.status.success(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
             calls: fs::read_to_string(self.path("calls")).unwrap_or_default(),
         }
@@ -220,10 +224,10 @@ fn a_link_in_the_log_directorys_place_and_windows_line_endings_are_refused_on_do
 }
 
 /// All images but those of Tempo and Grafana; containers are there once compose was told to start them.
-fn startable(state: &str) -> String {
+pub(crate) fn startable(state: &str) -> String {
     let container = |name: &str| {
         format!(
-            r#"{{"Id":"{name}","State":{state},"Config":{{"Labels":{{"com.docker.compose.service":"{name}"}}}}}}"#
+            r#"{{"Id":"{name}","State":{state},"Config":{{"Labels":{{"com.docker.compose.service":"{name}","com.docker.compose.project.config_files":"collector/archive.compose.yaml"}}}}}}"#
         )
     };
     let all: Vec<_> = ["otel-collector", "prometheus", "loki", "promtail"]
@@ -241,29 +245,56 @@ fn startable(state: &str) -> String {
     )
 }
 
-/// In the place of cargo and the compiler: a probe, built at once.
+/// In the place of cargo and the compiler: says at once where the programs are, not where one would guess.
 fn compiler(bench: &Bench) -> Vec<(&'static str, String)> {
-    let target = bench.path("target");
-    fs::create_dir_all(target.join("some-host/release")).unwrap();
-    fs::write(target.join("some-host/release/probe"), "").unwrap();
+    let target = bench.path("some/where");
+    fs::create_dir_all(&target).unwrap();
     let text = |path: &Path| path.to_string_lossy().into_owned();
+    let mut answer = String::new();
+    for name in ["probe", "product", "inventory", "order", "gateway"] {
+        fs::write(target.join(name), "").unwrap();
+        let place = text(&target.join(name));
+        answer.push_str(&format!(
+            "echo '{{\"target\":{{\"name\":\"{name}\"}},\"executable\":\"{place}\"}}'\n"
+        ));
+    }
+    let cargo = format!("echo \"cargo $*\" >> \"$STUB/calls\"\n{answer}");
     vec![
-        ("CARGO", text(&bench.script("cargo", "exit 0"))),
+        ("CARGO", text(&bench.script("cargo", &cargo))),
         (
             "RUSTC",
             text(&bench.script("rustc", "echo 'host: some-host'")),
         ),
-        ("CARGO_TARGET_DIR", text(&target)),
     ]
 }
 
-fn up_with_compiler(bench: &Bench) -> Outcome {
+pub(crate) fn with_compiler(
+    bench: &Bench,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Outcome {
     let compiler = compiler(bench);
-    let variables: Vec<_> = compiler
-        .iter()
-        .map(|(name, value)| (*name, &**value))
-        .collect();
-    bench.up(&variables)
+    let compiler = compiler.iter().map(|(name, value)| (*name, value.as_str()));
+    let variables: Vec<_> = compiler.chain(variables.iter().copied()).collect();
+    bench.stack(arguments, &variables)
+}
+
+fn up_with_compiler(bench: &Bench) -> Outcome {
+    with_compiler(bench, &["up"], &[])
+}
+
+#[test]
+fn promtail_is_given_the_directory_in_which_this_engine_keeps_its_containers() {
+    let running = startable(r#"{"Status":"running","Health":{"Status":"healthy"}}"#);
+    let bench = Bench::new(&format!(
+        r#""info --format {{{{.DockerRootDir}}}}") echo /elsewhere/docker ;;
+  *" up "*) : > "$STUB/started"; echo "containers $DOCKER_CONTAINERS" >> "$STUB/calls" ;;
+{running}"#
+    ));
+    let outcome = up_with_compiler(&bench);
+    assert!(outcome.is_success, "{}", outcome.stderr);
+    let told = "containers /elsewhere/docker/containers";
+    assert!(outcome.calls.contains(told), "{}", outcome.calls);
 }
 
 #[test]
@@ -349,4 +380,97 @@ fn a_container_whose_health_check_fails_is_reported_with_what_the_check_saw() {
     let state = r#"{"Status":"running","Health":{"Status":"unhealthy","Log":[{"Output":"/ready answers 503"}]}}"#;
     let bench = Bench::new(&startable(state));
     up_with_compiler(&bench).fails_with(&["otel-collector is not ready", "/ready answers 503"]);
+}
+
+/// Services as containers too. Compose makes them anew once there is `rebuilt`: their ids have another end then.
+fn with_services() -> String {
+    let service = |name: &str| {
+        format!(
+            r#"{{"Id":"{name}'"$end"'","State":{{"Status":"running","Health":{{"Status":"healthy"}}}},"Config":{{"Labels":{{"com.docker.compose.service":"{name}"}}}}}}"#
+        )
+    };
+    let services = ["product", "inventory", "order", "gateway"].map(service);
+    let startable = startable(r#"{"Status":"running","Health":{"Status":"healthy"}}"#);
+    let (before, after) = startable.split_once("]' ;;\n").unwrap();
+    let renew = r#"if [ -e "$STUB/rebuilt" ]; then : > "$STUB/anew"; fi"#;
+    let started = r#": > "$STUB/started""#;
+    let built = |name: &str| format!(r#""{name}":{{"build":{{}}}}"#);
+    let all = ["promtail", "product", "inventory", "order", "gateway"].map(built);
+    format!("{before},{}]' ;;\n{after}", services.join(","))
+        .replace(started, &format!("{started}; {renew}"))
+        .replace(&built("promtail"), &all.join(","))
+}
+
+#[test]
+fn services_as_containers_are_built_at_each_run_and_those_that_compose_made_anew_are_told() {
+    let bench = Bench::new(&with_services());
+    let client = fs::read_to_string(bench.path("bin/docker")).unwrap();
+    let reads = client.replace(
+        "case",
+        "end=1; if [ -e \"$STUB/anew\" ]; then end=2; fi\ncase",
+    );
+    fs::write(bench.path("bin/docker"), reads).unwrap();
+    let run = || {
+        drop(fs::remove_file(bench.path("calls")));
+        let outcome = with_compiler(&bench, &["run"], &[("COMPOSE_PROFILES", "services")]);
+        assert!(outcome.is_success, "{}", outcome.stderr);
+        outcome
+    };
+    let first = run();
+    assert!(first.stderr.contains("starting order"), "{}", first.stderr);
+
+    let second = run();
+    assert!(
+        second.stderr.contains("everything runs already"),
+        "{}",
+        second.stderr
+    );
+    assert!(!second.stderr.contains("starting"), "{}", second.stderr);
+    let find = |part: &str| second.calls.lines().position(|call| call.contains(part));
+    let steps = [
+        "cargo build",
+        " build product inventory order gateway",
+        " up ",
+    ]
+    .map(find);
+    assert!(
+        steps.is_sorted() && steps[0].is_some(),
+        "{steps:?} {}",
+        second.calls
+    );
+    let up = second
+        .calls
+        .lines()
+        .find(|call| call.contains(" up "))
+        .unwrap();
+    assert!(
+        up.ends_with("--pull never product inventory order gateway"),
+        "{up}"
+    );
+
+    fs::write(bench.path("rebuilt"), "").unwrap();
+    let third = run();
+    for part in ["restarting order: it was built anew", "ready    order"] {
+        assert!(third.stderr.contains(part), "{part}: {}", third.stderr);
+    }
+    assert!(
+        !third.stderr.contains("restarting loki"),
+        "{}",
+        third.stderr
+    );
+}
+
+#[test]
+fn a_mounted_file_that_has_changed_since_a_container_was_started_is_named() {
+    let bench = Bench::new(&startable(
+        r#"{"Status":"running","Health":{"Status":"healthy"}}"#,
+    ));
+    let config = bench.path("repository/collector/config.yaml");
+    assert!(up_with_compiler(&bench).is_success);
+    let same = up_with_compiler(&bench);
+    assert!(!same.stderr.contains("config.yaml"), "{}", same.stderr);
+    fs::write(&config, "receivers: {}\n").unwrap();
+    let told = up_with_compiler(&bench).stderr;
+    let expected = "otel-collector: collector/config.yaml has changed since its start; `just down`";
+    assert!(told.contains(expected), "{told}");
 }

@@ -12,4 +12,6 @@ mod docker;
 mod pins;
 mod readme;
 mod repository;
+mod shells;
 mod supervision;
+mod takeover;

@@ -195,7 +195,12 @@ fn a_taken_port_names_who_has_it_and_the_variable_that_moves_ours() {
         .unwrap_err()
         .to_string();
     let holder = format!("pid {}", std::process::id());
-    for part in [&bench.tempo_port().to_string(), &holder, "TEMPO_PORT"] {
+    for part in [
+        &bench.tempo_port().to_string(),
+        &holder,
+        "`TEMPO_PORT=",
+        "until `just down`",
+    ] {
         assert!(error.contains(part), "{part} is missing in: {error}");
     }
     assert!(!bench.stack.is_running("tempo"), "nothing was started");
@@ -279,7 +284,9 @@ fn a_script_that_replaces_itself_by_the_program_is_still_recognised() {
 #[test]
 fn a_program_that_is_not_ours_gets_neither_the_settings_of_services_nor_the_shell() {
     let bench = Bench::new("/usr/bin/env; exit 1");
-    let stack = open(bench.dir.path()).with_variable("OTEL_TRACES_EXPORTER", "otlp");
+    let stack = open(bench.dir.path())
+        .with_variable("OTEL_TRACES_EXPORTER", "otlp")
+        .with_variable("CARGO", "/bin/cargo");
     let error = stack.start_component("tempo").unwrap_err();
     let output = fs::read_to_string(stack.component_log("tempo")).unwrap();
     let has = |name: &str| {
@@ -292,7 +299,7 @@ fn a_program_that_is_not_ours_gets_neither_the_settings_of_services_nor_the_shel
         "{error}"
     );
     assert!(
-        !has("OTEL_TRACES_EXPORTER") && !has("CARGO_MANIFEST_DIR"),
+        !has("OTEL_TRACES_EXPORTER") && !has("CARGO_MANIFEST_DIR") && !has("CARGO"),
         "{output}"
     );
 }
@@ -367,6 +374,51 @@ fn a_component_that_ignores_the_request_to_end_is_killed_after_its_time() {
         willing.identity.stop(Duration::from_secs(20)),
         Stopped::Ended
     );
+}
+
+#[test]
+fn a_group_with_the_number_of_one_from_before_the_machine_started_is_left_alone() {
+    let bench = Bench::new(LONG);
+    let launch = shell(bench.dir.path(), "/bin/sleep 600 & echo $! > child");
+    let leader = launch.start().unwrap().identity;
+    let child = read_pid(&bench.dir.path().join("child"));
+    poll("the end of the leader", || !leader.is_alive());
+    let state = |boot: &str| {
+        let state = serde_json::json!({"boot": boot, "components": {"tempo": {
+            "pid": leader.pid, "started": 1, "executable": "/usr/bin/tempo",
+            "arguments": [], "log_offset": 0, "is_stopping": false,
+        }}});
+        let path = bench.dir.path().join("instance/state.json");
+        fs::write(path, state.to_string()).unwrap();
+    };
+    state("another");
+    assert_eq!(bench.condition(), Condition::Stopped, "and not died");
+    bench.stack.stop_component("tempo").unwrap();
+    bench.stack.kill_component("tempo").unwrap();
+    assert!(is_alive(child));
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    state(boot.trim());
+    bench.stack.kill_component("tempo").unwrap();
+    assert!(
+        !is_alive(child),
+        "of this boot it is what a component left behind"
+    );
+}
+
+#[test]
+fn a_program_that_one_shell_has_named_is_known_to_the_next_until_all_is_down() {
+    let bench = Bench::new(LONG);
+    bench.start();
+    let other = || Instance::isolated(&root(), &bench.dir.path().join("instance")).unwrap();
+    bench.stack.kill_component("tempo").unwrap();
+    assert_eq!(bench.condition(), Condition::Stopped);
+    let answering = answer_once(bench.tempo_port(), other());
+    other().start_component("tempo").unwrap();
+    answering.join().unwrap();
+    let named = bench.stack.variable("TEMPO_BIN");
+    assert_eq!(other().variable("TEMPO_BIN"), named);
+    other().down(stack::Volumes::Keep).unwrap();
+    assert_ne!(other().variable("TEMPO_BIN"), named);
 }
 
 #[test]
