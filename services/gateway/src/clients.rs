@@ -22,8 +22,9 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::config::Config;
 use crate::failure::{Failure, Shortage, Trouble};
 
-/// Each is longer than the deadlines below it, so that the service that waited in vain is the one that says so.
-const ORDER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Each is longer than the deadlines below it, so that the service that waited in vain is the one that says so. Those below order
+/// come one after the other: 10 s for prices, 3 s to reserve, 4 s to confirm.
+const ORDER_TIMEOUT: Duration = Duration::from_secs(18);
 const PRODUCT_TIMEOUT: Duration = Duration::from_secs(10);
 const STOCK_TIMEOUT: Duration = Duration::from_secs(3);
 /// Who asks whether we are ready does not wait long.

@@ -17,6 +17,8 @@ pub(crate) enum Error {
     Confirmed,
     #[error("the order never held a reservation")]
     Unknown,
+    #[error("too many reservations are being made")]
+    Overloaded,
     #[error("the stock cannot be read or changed")]
     Store(#[from] sqlx::Error),
 }
@@ -37,6 +39,8 @@ impl From<Error> for Status {
             Error::OtherLines | Error::Confirmed => Self::failed_precondition(text),
             Error::Released => Self::aborted(text),
             Error::Unknown => Self::not_found(text),
+            // Not UNAVAILABLE, which is also a lost connection: who hears this knows that nothing is held.
+            Error::Overloaded => Self::resource_exhausted(text),
             Error::Store(sqlx::Error::PoolTimedOut) => Self::unavailable("the stock is overloaded"),
             Error::Store(_) => Self::internal(text),
         }

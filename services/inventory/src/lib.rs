@@ -46,15 +46,13 @@ pub const SERVICE: Service = Service {
 /// # Errors
 /// The database or the address cannot be had.
 pub async fn serve(config: Config, ctx: ServiceContext) -> anyhow::Result<()> {
-    let store = Store::open(&config.data_dir, config.reservation_ttl).await?;
+    // The other half is for who has reserved: without it, waiting Reserves would keep every Confirm out.
+    let reserving = (config.limits.in_flight / 2).max(1);
     let metrics = Metrics::new();
+    let ttl = config.reservation_ttl;
+    let store = Store::open(&config.data_dir, ttl, reserving, metrics.clone()).await?;
     let listener = hosting::bind(config.listen).await?;
-    let sweeping = telemetry::spawn(sweeper::run(
-        store.clone(),
-        metrics.clone(),
-        config.reservation_ttl,
-        ctx.clone(),
-    ));
+    let sweeping = telemetry::spawn(sweeper::run(store.clone(), ttl, ctx.clone()));
     let inventory = Inventory::new(store.clone(), metrics, config.faults, ctx.log.clone());
     let routes = Routes::new(InventoryServiceServer::new(inventory));
     grpc::serve(listener, routes, METHODS, config.limits, &ctx).await?;

@@ -1,4 +1,6 @@
 //! `shop.inventory.reservations`: what became of reservations. A repeated answer is not counted again.
+//!
+//! The store counts what it commits: only there no caller can go away in between.
 
 use telemetry::metrics::{Counter, KeyValue, meter};
 use telemetry::names::attributes::{RESERVATION_OUTCOME, RESERVATION_OUTCOMES};

@@ -52,12 +52,13 @@ impl Inventory {
         let reserved = self.heard(order, self.store.reserve(order, lines, now()).await)?;
         match &reserved {
             Reserved::Taken => {
-                self.count(Outcome::Reserved);
+                record(Outcome::Reserved);
                 info!(self.log, "stock was reserved"; "event.name" => events::INVENTORY_RESERVED,
                     attributes::ORDER_ID => order.as_str());
             }
             Reserved::Rejected(shortages) => {
-                self.count(Outcome::Rejected);
+                self.metrics.count(Outcome::Rejected, 1);
+                record(Outcome::Rejected);
                 let first = shortages.first().map(|shortage| &*shortage.product_id);
                 info!(self.log, "there is too little stock"; "event.name" => events::INVENTORY_RESERVATION_REJECTED,
                     attributes::ORDER_ID => order.as_str(), attributes::PRODUCT_ID => first);
@@ -74,7 +75,7 @@ impl Inventory {
     )]
     async fn give_back(&self, order: &OrderId) -> Result<(), Error> {
         if self.heard(order, self.store.release(order, now()).await)? == Released::Returned {
-            self.count(Outcome::Released);
+            record(Outcome::Released);
             info!(self.log, "stock was given back"; "event.name" => events::INVENTORY_RELEASED,
                 attributes::ORDER_ID => order.as_str());
         }
@@ -89,14 +90,9 @@ impl Inventory {
     async fn settle(&self, order: &OrderId) -> Result<Confirmed, Error> {
         let confirmed = self.heard(order, self.store.confirm(order, now()).await)?;
         if confirmed == Confirmed::Now {
-            self.count(Outcome::Confirmed);
+            record(Outcome::Confirmed);
         }
         Ok(confirmed)
-    }
-
-    fn count(&self, outcome: Outcome) {
-        self.metrics.count(outcome, 1);
-        Span::current().record(attributes::RESERVATION_OUTCOME, outcome.name());
     }
 
     /// Logs a failure and marks the span. What the caller did wrong is the caller's to log.
@@ -111,6 +107,10 @@ impl Inventory {
         }
         result
     }
+}
+
+fn record(outcome: Outcome) {
+    Span::current().record(attributes::RESERVATION_OUTCOME, outcome.name());
 }
 
 #[tonic::async_trait]

@@ -9,7 +9,6 @@ use telemetry::names::{attributes, events};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::error::Error;
-use crate::metrics::{Metrics, Outcome};
 use crate::store::Store;
 
 /// The wall clock, as the store counts it. A reservation must expire across a restart, so a monotonic clock would not do.
@@ -21,7 +20,7 @@ pub(crate) fn now() -> i64 {
 }
 
 /// Looks for reservations past their time until the service is to stop. An idle system makes no spans.
-pub(crate) async fn run(store: Store, metrics: Metrics, ttl: Duration, ctx: ServiceContext) {
+pub(crate) async fn run(store: Store, ttl: Duration, ctx: ServiceContext) {
     // A reservation lives a quarter longer than its time at most.
     let every = (ttl / 4).clamp(Duration::from_millis(100), Duration::from_secs(5));
     let mut tick = interval(every);
@@ -32,7 +31,7 @@ pub(crate) async fn run(store: Store, metrics: Metrics, ttl: Duration, ctx: Serv
             _ = tick.tick() => {}
         }
         let swept = match store.has_due(now()).await {
-            Ok(true) => sweep(&store, &metrics, &ctx.log).await,
+            Ok(true) => sweep(&store, &ctx.log).await,
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
@@ -43,9 +42,8 @@ pub(crate) async fn run(store: Store, metrics: Metrics, ttl: Duration, ctx: Serv
 }
 
 #[tracing::instrument(name = INVENTORY_SWEEP, skip_all)]
-async fn sweep(store: &Store, metrics: &Metrics, log: &Logger) -> Result<(), Error> {
+async fn sweep(store: &Store, log: &Logger) -> Result<(), Error> {
     let orders = store.sweep(now()).await?;
-    metrics.count(Outcome::Expired, orders.len());
     for order in orders {
         warn!(log, "a reservation expired before it was confirmed"; "event.name" => events::INVENTORY_RESERVATION_EXPIRED,
             attributes::ORDER_ID => order);

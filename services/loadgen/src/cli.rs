@@ -22,7 +22,7 @@ use crate::report::{Origin, Report};
 ///
 /// Requests start when they are due, whether or not earlier ones were answered, and each latency counts from that moment. Ctrl-C
 /// ends a run early, with a report of what was done. The exit code is 1 if a request failed in transport, if too many answers were
-/// unexpected, or if `--orders` did not place them all.
+/// unexpected or too many arrivals shed, or if `--orders` did not place them all.
 ///
 /// No run sends more than 100,000 requests or takes longer than 10 minutes.
 #[derive(Debug, Parser)]
@@ -61,7 +61,8 @@ pub struct Cli {
     /// The same seed asks for the same in the same order.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many of all answers may be unexpected: 5xx, or a status the route does not have when all is well.
+    /// How many of all answers may be unexpected: 5xx, or a status the route does not have when all is well. As many of all arrivals
+    /// may be shed.
     #[arg(long, value_name = "RATIO", default_value_t = 0.01)]
     max_error_ratio: f64,
     /// Write the report as JSON too; `-` is stdout, and the text then goes to stderr.

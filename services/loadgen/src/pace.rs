@@ -18,10 +18,10 @@ pub struct Tick {
     pub due: Instant,
 }
 
-/// When the arrival of this number is due, after the first.
+/// When the arrival of this number is due, after the first. What no [`Duration`] is long enough for is never.
 #[must_use]
 pub fn offset(number: u64, rate: f64) -> Duration {
-    Duration::from_secs_f64(number as f64 / rate)
+    Duration::try_from_secs_f64(number as f64 / rate).unwrap_or(Duration::MAX)
 }
 
 /// Sends a [`Tick`] when it is due. Dropped, it stops.

@@ -4,6 +4,7 @@
 //! Spans: `order.place` and below it `order.price`, `order.reserve`, `order.store`, `order.confirm`, and `order.release` when an
 //! order ends after its stock may have been reserved; the reconciler makes `order.confirm` a trace of its own.
 
+mod backlog;
 mod clients;
 mod config;
 mod confirm;
@@ -16,15 +17,13 @@ mod service;
 mod store;
 mod turns;
 
-use std::sync::Arc;
-
 use proto::order::v1::METHODS;
 use proto::order::v1::order_service_server::OrderServiceServer;
 use telemetry::{Service, ServiceContext};
-use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
+use crate::backlog::Backlog;
 use crate::clients::{Inventory, Products};
 use crate::confirm::Reconciler;
 use crate::metrics::Metrics;
@@ -47,24 +46,21 @@ pub const SERVICE: Service = Service {
 /// The database cannot be opened, or the address cannot be had.
 pub async fn serve(config: Config, ctx: ServiceContext) -> anyhow::Result<()> {
     let listener = hosting::bind(config.listen).await?;
-    let (store, has_unconfirmed) = Store::open(&config.data_dir).await?;
+    let (store, unconfirmed) = Store::open(&config.data_dir).await?;
     let placing = Placing {
         store: store.clone(),
         products: Products::new(&config.product),
         inventory: Inventory::new(&config.inventory, config.reserve_timeout),
         metrics: Metrics::new(),
         turns: Turns::default(),
-        unconfirmed: Arc::new(Notify::new()),
+        backlog: Backlog::new(unconfirmed),
         tasks: TaskTracker::new(),
         log: ctx.log.clone(),
     };
-    if has_unconfirmed {
-        placing.unconfirmed.notify_one();
-    }
     let reconciler = Reconciler {
         inventory: placing.inventory.clone(),
         store: store.clone(),
-        unconfirmed: Arc::clone(&placing.unconfirmed),
+        backlog: placing.backlog.clone(),
         log: ctx.log.clone(),
     };
     let tasks = placing.tasks.clone();

@@ -75,9 +75,9 @@ impl Metrics {
 }
 
 impl Attempt {
-    /// The first word holds.
-    pub(crate) fn settle(&self, outcome: Outcome) {
-        self.0.outcome.get_or_init(|| outcome);
+    /// The first word holds. True if this is it: whoever has it also logs it.
+    pub(crate) fn settle(&self, outcome: Outcome) -> bool {
+        self.0.outcome.set(outcome).is_ok()
     }
 }
 

@@ -1,22 +1,20 @@
 //! Placing an order: price, reserve, store, confirm; and giving the stock back when that does not end well.
 
-use std::sync::Arc;
-
 use futures_util::{StreamExt, TryStreamExt, stream};
-use slog::{Logger, info, warn};
+use slog::{Logger, error, info, warn};
 use telemetry::names::{attributes, events};
-use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span, instrument};
 use uuid::Uuid;
 
+use crate::backlog::Backlog;
 use crate::clients::{Inventory, Products, Reserved, Shortage};
 use crate::domain::{Basket, IdempotencyKey, Line, Order, ProductId, State};
 use crate::error::{OrderError, mark};
 use crate::metrics::{Attempt, Metrics, Outcome};
 use crate::reservation::Reservation;
-use crate::store::{Prepared, Store, StoreError};
+use crate::store::{Key, Prepared, Store, StoreError};
 use crate::turns::{Turn, Turns};
 
 /// Most price lookups of one order at once.
@@ -29,8 +27,8 @@ pub(crate) struct Placing {
     pub(crate) inventory: Inventory,
     pub(crate) metrics: Metrics,
     pub(crate) turns: Turns,
-    /// Wakes the reconciler: an order is stored and not confirmed.
-    pub(crate) unconfirmed: Arc<Notify>,
+    /// For the reconciler: orders that are stored and not confirmed.
+    pub(crate) backlog: Backlog,
     /// What outlives its call. The drain waits for it.
     pub(crate) tasks: TaskTracker,
     pub(crate) log: Logger,
@@ -178,15 +176,39 @@ impl Placing {
         }
     }
 
+    /// Nobody may be left to hear how it ends, so it is counted and logged here.
     async fn finish(
         self,
         prepared: Prepared,
-        mut order: Order,
+        order: Order,
         span: Span,
         reservation: Reservation,
         attempt: Attempt,
         // Held to the end: the next caller with this key must find what happens here.
         _turn: Option<Turn>,
+    ) -> Result<Order, OrderError> {
+        let finished = self.commit(prepared, order, span, reservation).await;
+        match &finished {
+            Ok(order) => {
+                attempt.settle(Outcome::Placed);
+                self.metrics.placed(&order.total);
+                info!(self.log, "order placed";
+                    "event.name" => events::ORDER_PLACED,
+                    attributes::ORDER_ID => %order.id,
+                    attributes::ORDER_ITEMS => order.lines.len(),
+                    attributes::ORDER_TOTAL => order.total.minor);
+            }
+            Err(error) => self.failed(&attempt, error),
+        }
+        finished
+    }
+
+    async fn commit(
+        &self,
+        prepared: Prepared,
+        mut order: Order,
+        span: Span,
+        reservation: Reservation,
     ) -> Result<Order, OrderError> {
         let committed = prepared.commit().instrument(span.clone()).await;
         committed
@@ -194,32 +216,42 @@ impl Placing {
             .inspect_err(|error| mark(&span, error))?;
         reservation.keep();
         order.state = self.confirm(order.id).await;
-        if order.state == State::Cancelled {
-            return Err(OrderError::ReservationGone);
+        match order.state {
+            State::Placed | State::Confirmed => Ok(order),
+            State::Cancelled => Err(OrderError::ReservationGone),
         }
-        attempt.settle(Outcome::Placed);
-        self.metrics.placed(&order.total);
-        info!(self.log, "order placed";
-            "event.name" => events::ORDER_PLACED,
-            attributes::ORDER_ID => %order.id,
-            attributes::ORDER_ITEMS => order.lines.len(),
-            attributes::ORDER_TOTAL => order.total.minor);
-        Ok(order)
     }
 
     /// A confirmation that does not get through is not the caller's concern: the reconciler repeats it.
     #[instrument(name = "order.confirm", skip_all, fields(otel.status_code = Empty, otel.status_description = Empty, error.type = Empty))]
     async fn confirm(&self, order_id: Uuid) -> State {
-        match crate::confirm::settle(&self.inventory, &self.store, order_id).await {
+        match crate::confirm::settle(&self.inventory, &self.store, order_id, Key::Free).await {
             Ok(state) => state,
             Err(error) => {
                 crate::confirm::mark(&Span::current(), &error);
-                warn!(self.log, "order is not confirmed yet";
-                    "event.name" => events::ORDER_UNCONFIRMED,
-                    attributes::ORDER_ID => %order_id, "error" => #error);
-                self.unconfirmed.notify_one();
+                // While others wait already, the spans say which: a line for each would say the same a hundred times a second.
+                if self.backlog.push(order_id) {
+                    warn!(self.log, "order is not confirmed yet";
+                        "event.name" => events::ORDER_UNCONFIRMED,
+                        attributes::ORDER_ID => %order_id, "error" => #error);
+                }
                 State::Placed
             }
+        }
+    }
+
+    /// The one place where a failed PlaceOrder is counted and logged, with its causes; once, whoever comes first.
+    pub(crate) fn failed(&self, attempt: &Attempt, failure: &OrderError) {
+        if !attempt.settle(failure.outcome()) {
+            return;
+        }
+        match failure.outcome() {
+            Outcome::Failed => error!(self.log, "order failed";
+                "event.name" => events::ORDER_FAILED, "error" => #failure),
+            _ => info!(self.log, "order refused";
+                "event.name" => events::ORDER_REJECTED,
+                attributes::ORDER_OUTCOME => "invalid",
+                "reason" => %failure),
         }
     }
 }

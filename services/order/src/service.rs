@@ -30,8 +30,7 @@ impl OrderService for Orders {
         let outcome = match self.place(&request.into_inner(), &attempt).await {
             Ok(outcome) => outcome,
             Err(error) => {
-                attempt.settle(error.outcome());
-                self.log(&error);
+                self.placing.failed(&attempt, &error);
                 return Err(Status::from(&error));
             }
         };
@@ -104,19 +103,6 @@ impl Orders {
         };
         attempt.settle(outcome);
         Ok(answer)
-    }
-
-    /// The one place where a failed PlaceOrder is logged, with its causes.
-    fn log(&self, failure: &OrderError) {
-        let log = &self.placing.log;
-        match failure.outcome() {
-            Outcome::Failed => error!(log, "order failed";
-                "event.name" => events::ORDER_FAILED, "error" => #failure),
-            _ => info!(log, "order refused";
-                "event.name" => events::ORDER_REJECTED,
-                attributes::ORDER_OUTCOME => "invalid",
-                "reason" => %failure),
-        }
     }
 }
 

@@ -13,9 +13,6 @@ use crate::domain::{IdempotencyKey, Line, Order, ProductId, State};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// How many unconfirmed orders one round of the reconciler reads at a time.
-const ROUND: i64 = 100;
-
 #[derive(Clone)]
 pub(crate) struct Store(Database);
 
@@ -23,6 +20,15 @@ pub(crate) struct Store(Database);
 pub(crate) struct Prepared {
     transaction: Transaction<'static, Sqlite>,
     database: Database,
+}
+
+/// What becomes of the idempotency key of an order that is cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// The caller hears that its order failed, and may try again under the same key.
+    Free,
+    /// The caller was told that the order is placed. Its next call with this key finds the order, and that it is cancelled.
+    Keep,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -34,14 +40,16 @@ pub(crate) enum StoreError {
 }
 
 impl Store {
-    /// Opens the database, and says whether an earlier run left orders unconfirmed.
-    pub(crate) async fn open(dir: &Path) -> anyhow::Result<(Self, bool)> {
+    /// Opens the database, and names the orders that an earlier run left unconfirmed, the oldest first.
+    pub(crate) async fn open(dir: &Path) -> anyhow::Result<(Self, Vec<Uuid>)> {
         // The namespace is unlike any service's name: a service graph would draw the two as one.
         let database = Database::open(dir, "orders", &MIGRATIONS).await?;
         // Part of opening, like the migrations: no request asks this, so it gets no span.
-        let left = sqlx::query("SELECT 1 FROM orders WHERE state = 'placed' LIMIT 1");
-        let left = left.fetch_optional(&mut *database.read().await?).await?;
-        Ok((Self(database), left.is_some()))
+        let left =
+            sqlx::query("SELECT order_id FROM orders WHERE state = 'placed' ORDER BY created_at");
+        let left = left.fetch_all(&mut *database.read().await?).await?;
+        let left = left.iter().map(read_id).collect::<Result<_, _>>()?;
+        Ok((Self(database), left))
     }
 
     pub(crate) async fn close(&self) {
@@ -88,7 +96,7 @@ impl Store {
         let lines = self.0.query(select("order_lines"), lines).await?;
         let lines = lines.iter().map(|line| read_line(line, &currency));
         Ok(Order {
-            id: checked(row, "order_id", |text| Uuid::parse_str(text).ok())?,
+            id: read_id(row)?,
             state: checked(row, "state", State::parse)?,
             lines: lines.collect::<Result<_, _>>()?,
             total: Money::new(row.try_get("total")?, &*currency),
@@ -136,39 +144,32 @@ impl Store {
         })
     }
 
-    /// Stores what inventory said about an order. Its answer may come more than once.
-    ///
-    /// A cancelled order gives its key back: the caller was told that it failed, and may try again under the same key.
-    pub(crate) async fn settle(&self, order_id: Uuid, state: State) -> Result<(), StoreError> {
+    /// Stores what inventory said about an order, unless somebody has before. Returns what is stored.
+    pub(crate) async fn settle(
+        &self,
+        order_id: Uuid,
+        state: State,
+        key: Key,
+    ) -> Result<State, StoreError> {
         let mut transaction = self.0.write().await?;
         let update = sqlx::query(
-            "UPDATE orders SET state = ?1, idempotency_key = iif(?1 = 'cancelled', NULL, idempotency_key)
-             WHERE order_id = ?2 AND state = 'placed'",
+            "UPDATE orders SET
+                 state = iif(state = 'placed', ?1, state),
+                 idempotency_key = iif(?2 AND iif(state = 'placed', ?1, state) = 'cancelled', NULL, idempotency_key)
+             WHERE order_id = ?3 RETURNING state",
         )
         .bind(state.as_str())
+        .bind(key == Key::Free)
         .bind(order_id.to_string())
-        .execute(&mut *transaction);
+        .fetch_one(&mut *transaction);
         let operation = Query {
             operation: "UPDATE",
             collection: "orders",
         };
-        self.0.query(operation, update).await?;
-        Ok(transaction.commit().await?)
-    }
-
-    /// Stored orders whose confirmation did not get through, the oldest first.
-    pub(crate) async fn unconfirmed(&self) -> Result<Vec<Uuid>, StoreError> {
-        let mut connection = self.0.read().await?;
-        let rows = sqlx::query(
-            "SELECT order_id FROM orders WHERE state = 'placed' ORDER BY created_at LIMIT ?",
-        )
-        .bind(ROUND)
-        .fetch_all(&mut *connection);
-        let rows = self.0.query(select("orders"), rows).await?;
-        let ids = rows
-            .iter()
-            .map(|row| checked(row, "order_id", |text| Uuid::parse_str(text).ok()));
-        Ok(ids.collect::<Result<_, _>>()?)
+        let stored = self.0.query(operation, update).await?;
+        let stored = checked(&stored, "state", State::parse)?;
+        transaction.commit().await?;
+        Ok(stored)
     }
 }
 
@@ -205,6 +206,10 @@ fn key_taken(error: sqlx::Error) -> StoreError {
         Some(database) if database.is_unique_violation() => StoreError::KeyTaken,
         _ => StoreError::Database(error),
     }
+}
+
+fn read_id(row: &SqliteRow) -> Result<Uuid, sqlx::Error> {
+    checked(row, "order_id", |text| Uuid::parse_str(text).ok())
 }
 
 fn read_line(row: &SqliteRow, currency: &str) -> Result<Line, sqlx::Error> {

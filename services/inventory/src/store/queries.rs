@@ -46,8 +46,16 @@ impl<'a> Writing<'a> {
         })
     }
 
-    pub(super) async fn commit(self) -> Result<()> {
-        self.store.query(COMMIT, self.transaction.commit()).await
+    /// Commits, and `done` then counts it. From here on a caller that goes away changes nothing: what is committed is counted.
+    pub(super) async fn commit(self, done: impl FnOnce() + Send + 'static) -> Result<()> {
+        let (store, transaction) = (self.store.clone(), self.transaction);
+        let committing = telemetry::spawn(async move {
+            store.query(COMMIT, transaction.commit()).await?;
+            done();
+            Ok(())
+        });
+        // Not joined: the process ends.
+        committing.await.unwrap_or(Err(sqlx::Error::PoolClosed))
     }
 
     pub(super) async fn state(&mut self, order: &OrderId) -> Result<Option<State>> {

@@ -3,6 +3,7 @@
 use super::Store;
 use super::queries::{UPDATE_RESERVATIONS, UPDATE_STOCK, Writing};
 use crate::error::Error;
+use crate::metrics::Outcome;
 
 impl Store {
     /// True if a reservation is past its time. Not a span, unlike every other query: it runs several times a minute without a caller,
@@ -39,9 +40,12 @@ impl Store {
         )
         .bind(now)
         .fetch_all(&mut **transaction);
-        let orders = store.query(UPDATE_RESERVATIONS, expired).await?;
+        let orders: Vec<String> = store.query(UPDATE_RESERVATIONS, expired).await?;
 
-        writing.commit().await?;
+        let (metrics, count) = (self.metrics.clone(), orders.len());
+        writing
+            .commit(move || metrics.count(Outcome::Expired, count))
+            .await?;
         Ok(orders)
     }
 }

@@ -1,11 +1,16 @@
 //! Each test has a database of its own and says what time it is.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use super::*;
 use crate::reservation::Shortage;
 
 const TTL: Duration = Duration::from_millis(1000);
+const MOST: usize = 100;
 const PLENTY: &str = "p-1001";
 const SCARCE: &str = "p-1012";
 
@@ -16,8 +21,13 @@ struct Shelf {
 
 async fn shelf() -> Shelf {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&dir.path().join("data"), TTL).await.unwrap();
+    let store = open(&dir.path().join("data")).await;
     Shelf { store, _dir: dir }
+}
+
+/// For no more Reserves at once than any test makes.
+async fn open(dir: &Path) -> Store {
+    Store::open(dir, TTL, MOST, Metrics::new()).await.unwrap()
 }
 
 fn order(id: &str) -> OrderId {
@@ -226,6 +236,66 @@ async fn a_hundred_at_once_share_ten_without_a_busy_error() {
     assert_eq!(shelf.level(PLENTY).await, 999_990);
 }
 
+/// Under overload it is Reserves that wait, and in the end are not served: who has reserved must come through.
+#[tokio::test]
+async fn a_confirmation_waits_behind_one_reservation_at_most() {
+    let shelf = Arc::new(shelf().await);
+    shelf.reserve("a", &[(SCARCE, 1)], 0).await.unwrap();
+    let writer = shelf.store.store.write().await.unwrap();
+    // On one thread tasks begin in the order in which they are spawned.
+    let mut tasks = tokio::task::JoinSet::new();
+    let reserved = Arc::new(AtomicUsize::new(0));
+    for number in 0..50 {
+        let (shelf, reserved) = (Arc::clone(&shelf), Arc::clone(&reserved));
+        tasks.spawn(async move {
+            let id = format!("order-{number}");
+            shelf.reserve(&id, &[(PLENTY, 1)], 0).await.unwrap();
+            reserved.fetch_add(1, Ordering::SeqCst);
+        });
+    }
+    let confirming = Arc::clone(&shelf);
+    tasks.spawn(async move {
+        confirming.store.confirm(&order("a"), 0).await.unwrap();
+        let before = reserved.load(Ordering::SeqCst);
+        assert!(before <= 1, "{before} were served before it");
+    });
+    // All of them wait before the writer is free.
+    tasks.spawn(async move { drop(writer) });
+    tasks.join_all().await;
+    assert_eq!(shelf.level(PLENTY).await, 999_950);
+}
+
+/// Polled once.
+async fn begun<T>(future: &mut Pin<Box<impl Future<Output = T>>>) -> Poll<T> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+#[tokio::test]
+async fn more_reservations_than_may_wait_are_refused_at_once() {
+    let shelf = shelf().await;
+    let writer = shelf.store.store.write().await.unwrap();
+    let reserving = |id: String| {
+        let shelf = &shelf;
+        Box::pin(async move { shelf.reserve(&id, &[(PLENTY, 1)], 0).await })
+    };
+    let mut waiting: Vec<_> = (0..MOST).map(|n| reserving(format!("order-{n}"))).collect();
+    for reserving in &mut waiting {
+        assert!(begun(reserving).await.is_pending());
+    }
+    let late = begun(&mut reserving("late".to_owned())).await;
+    assert!(
+        matches!(late, Poll::Ready(Err(Error::Overloaded))),
+        "{late:?}"
+    );
+    // Who goes away makes room.
+    waiting.pop();
+    drop(writer);
+    waiting.push(reserving("next".to_owned()));
+    for reserving in waiting {
+        assert_eq!(reserving.await.unwrap(), Reserved::Taken);
+    }
+}
+
 #[tokio::test]
 async fn a_caller_that_goes_away_leaves_the_writer_free_and_the_stock_whole() {
     let shelf = shelf().await;
@@ -247,7 +317,7 @@ async fn a_caller_that_goes_away_leaves_the_writer_free_and_the_stock_whole() {
 async fn stock_and_reservations_survive_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let store = Store::open(&data, TTL).await.unwrap();
+    let store = open(&data).await;
     store
         .reserve(&order("a"), &lines(&[(SCARCE, 4)]), 0)
         .await
@@ -255,7 +325,7 @@ async fn stock_and_reservations_survive_a_restart() {
     store.close().await;
 
     let shelf = Shelf {
-        store: Store::open(&data, TTL).await.unwrap(),
+        store: open(&data).await,
         _dir: dir,
     };
     assert_eq!(shelf.level(SCARCE).await, 6);

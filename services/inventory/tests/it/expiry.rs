@@ -39,6 +39,16 @@ INTERNAL inventory.sweep [inventory]
     // Nobody has taken it meanwhile.
     assert_eq!(inventory.confirm("a").await.unwrap(), Outcome::Confirmed);
     assert_eq!(inventory.level(SCARCE).await, 6);
+    // Taken twice, and it ended twice: none is open, as the dashboard computes it.
+    for (outcome, count) in [
+        ("reserved", 2.0),
+        ("expired", 1.0),
+        ("confirmed", 1.0),
+        ("released", 0.0),
+    ] {
+        let counter = inventory.reservations(outcome);
+        poll_async("the count", || counter.total_is(count)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use proto::inventory::v1::reserve_response::Outcome;
 use proto::inventory::v1::{GetStockRequest, Shortage, confirm_response};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Executor};
+use telemetry_testing::poll_async;
 use tokio::task::JoinSet;
 use tonic::Code;
 
@@ -133,4 +136,39 @@ async fn a_hundred_at_once_share_ten() {
         .filter(|outcome| **outcome == Outcome::Reserved);
     assert_eq!(reserved.count(), 10);
     assert_eq!(inventory.level(SCARCE).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reservation_too_many_is_refused_and_a_confirmation_beside_it_is_not() {
+    // One Reserve at a time may wait, and one other call.
+    let inventory = Arc::new(Inventory::start_with(&[("SHOP_MAX_IN_FLIGHT", "2")]));
+    inventory.reserved("a", &[(SCARCE, 1)]).await;
+    // Another process writes: nobody here comes to the writer.
+    let file = inventory.child.data_dir().join("stock.db");
+    let mut other = SqliteConnectOptions::new()
+        .filename(file)
+        .connect()
+        .await
+        .unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let mut first = JoinSet::new();
+    let reserving = Arc::clone(&inventory);
+    first.spawn(async move { reserving.reserve("first", &[(SCARCE, 1)]).await });
+    let active = inventory
+        .sink
+        .metric("rpc.server.active_calls")
+        .attribute("rpc.method", "shop.inventory.v1.InventoryService/Reserve");
+    poll_async("the first to wait", || active.total_is(1.0)).await;
+
+    let refused = inventory.reserve("second", &[(SCARCE, 1)]).await;
+    assert_eq!(refused.unwrap_err().code(), Code::ResourceExhausted);
+    let confirming = inventory.confirm("a");
+    let free = async {
+        other.execute("ROLLBACK").await.unwrap();
+    };
+    let (confirmed, ()) = tokio::join!(confirming, free);
+    assert_eq!(confirmed.unwrap(), confirm_response::Outcome::Confirmed);
+    let first = first.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(first.outcome(), Outcome::Reserved);
+    assert_eq!(inventory.level(SCARCE).await, 8);
 }

@@ -1,9 +1,11 @@
 //! What a call leaves in the sink.
 
+use std::time::Duration;
+
 use telemetry_testing::{PointKind, poll_async};
 use tonic::Code;
 
-use crate::service::{Inventory, PLENTY, SCARCE, TRACE};
+use crate::service::{Inventory, PLENTY, SCARCE, TRACE, reservation};
 
 const OUTCOMES: [&str; 5] = ["reserved", "rejected", "confirmed", "released", "expired"];
 
@@ -102,6 +104,40 @@ async fn each_outcome_is_counted_once_and_from_zero() {
         }
     })
     .await;
+}
+
+/// Under overload callers give up all the time. One of them missed would be open, or less than none, for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_caller_that_goes_away_has_reserved_is_counted() {
+    const CALLS: u32 = 400;
+    let inventory = Inventory::start();
+    let mut client = inventory.client();
+    inventory.level(PLENTY).await;
+    for number in 0..CALLS {
+        let mut request = reservation(&format!("order-{number}"), &[(PLENTY, 1)]);
+        // Dropped wherever it stands then: before, inside or after its transaction.
+        request.set_timeout(Duration::from_micros((20 * number).into()));
+        client.reserve(request).await.ok();
+    }
+    for number in 0..CALLS {
+        inventory.release(&format!("order-{number}")).await.unwrap();
+    }
+    assert_eq!(inventory.level(PLENTY).await, 1_000_000);
+    // All is counted by now. The next export may have been on its way before; the one after it has all.
+    let exports = || {
+        let requests = inventory.sink.requests();
+        let metrics = requests.iter().filter(|it| it.path.ends_with("/metrics"));
+        metrics.count()
+    };
+    let before = exports();
+    poll_async("two more exports", || match exports() {
+        now if now >= before + 2 => Ok(()),
+        now => Err(now),
+    })
+    .await;
+    let total = |outcome| inventory.reservations(outcome).total().unwrap();
+    assert_eq!(total("reserved"), total("released"));
+    assert!(total("released") > 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

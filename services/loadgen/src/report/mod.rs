@@ -112,7 +112,7 @@ pub struct Verdict {
 }
 
 impl Report {
-    /// `max_error_ratio` is of unexpected answers to all answers.
+    /// `max_error_ratio` is of unexpected answers to all answers, and of shed arrivals to all arrivals.
     #[must_use]
     pub fn new(
         origin: Origin,
@@ -248,6 +248,14 @@ impl Verdict {
             reasons.push(format!(
                 "{} of {answered} answers were unexpected ({ratio:.4} of them, allowed are {max_error_ratio})",
                 total.unexpected
+            ));
+        }
+        // With so many orders to place, others came in place of those that were shed.
+        let shed = total.shed as f64 / total.arrivals.max(1) as f64;
+        if orders.is_none() && shed > max_error_ratio {
+            reasons.push(format!(
+                "{} of {} arrivals were shed ({shed:.4} of them, allowed are {max_error_ratio})",
+                total.shed, total.arrivals
             ));
         }
         let placed = total.statuses.get(&201).copied().unwrap_or(0);

@@ -250,6 +250,10 @@ fn what_is_refused_is_refused_before_anything_is_sent() {
             "10m is the longest a run may take",
         ),
         (&["--orders", "100001"], "100001 requests, and 100000"),
+        (
+            &["--orders", "2", "--rate", "1e-19"],
+            "10m is the longest a run may take",
+        ),
         (&["--mix", "carts=3"], "`carts` is no route"),
         (&["--mix", "orders=x"], "the weight of `orders=x`"),
         (&["--orders", "5", "--hostile"], "cannot be used with"),

@@ -7,6 +7,7 @@ use loadgen::client::Client;
 use loadgen::drive::{Run, Seen, Watch, drive};
 use loadgen::mix::{Mix, Route};
 use loadgen::plan::{Amount, Plan};
+use loadgen::report::{Origin, Report, Verdict};
 use loadgen::shape::Shapes;
 use tokio::sync::watch;
 
@@ -60,6 +61,12 @@ async fn run(
     let run = drive(plan, &client, shapes, start, watch, stop);
     let run = tokio::time::timeout(PATIENCE, run).await;
     run.unwrap().unwrap()
+}
+
+fn verdict(server: &Server, plan: &Plan, run: &Run, max_error_ratio: f64) -> Verdict {
+    let gateway = Authority::try_from(server.address.to_string()).unwrap();
+    let origin = Origin::here(std::env::args());
+    Report::new(origin, plan, &gateway, run, max_error_ratio).verdict
 }
 
 #[tokio::test]
@@ -122,6 +129,14 @@ async fn arrivals_that_find_too_many_in_flight_are_counted_as_shed() {
     .await;
     let total = run.measured.total();
     assert_eq!((total.arrivals, total.answered(), total.shed), (20, 3, 17));
+    // What was answered was answered well, and most of what was asked for was not even sent.
+    let judged = verdict(&server, &plan, &run, 0.8);
+    assert_eq!(
+        judged.reasons,
+        ["17 of 20 arrivals were shed (0.8500 of them, allowed are 0.8)"]
+    );
+    assert!(!judged.is_ok);
+    assert!(verdict(&server, &plan, &run, 0.85).is_ok);
     assert_eq!(run.measured.most_in_flight, 3);
     assert_eq!(server.arrived(), 3);
 }
@@ -149,6 +164,8 @@ async fn so_many_orders_are_sent_even_if_arrivals_are_shed_in_between() {
     assert_eq!(server.arrived(), 40);
     assert!(total.shed >= 58, "{}", total.shed);
     assert_eq!(total.arrivals, 40 + total.shed);
+    let judged = verdict(&server, &plan, &run, 0.01);
+    assert!(judged.is_ok, "{judged:?}");
 }
 
 #[tokio::test]

@@ -17,8 +17,9 @@ use crate::error::CallError;
 
 const NAME: &str = "inventory";
 
-/// How long inventory may take to confirm or release: nobody waits for stock there.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How much longer than a Reserve a Confirm or Release is waited for. All want inventory's one writer: where it is too slow for
+/// everybody, those must give up first that hold nothing yet, or stock is reserved and never confirmed.
+const LONGER: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 pub(crate) struct Inventory {
@@ -49,7 +50,10 @@ impl Inventory {
     pub(crate) fn new(target: &Uri, reserve_timeout: Duration) -> Self {
         Self {
             reserving: InventoryServiceClient::new(channel(target, reserve_timeout)),
-            settling: InventoryServiceClient::new(channel(target, SETTLE_TIMEOUT)),
+            settling: InventoryServiceClient::new(channel(
+                target,
+                reserve_timeout.saturating_add(LONGER),
+            )),
         }
     }
 
@@ -83,7 +87,7 @@ impl Inventory {
         }
     }
 
-    /// True: the stock is taken for good. False: it was given back before.
+    /// True: the stock is taken for good. False: it is given back for good. Whoever asks again hears the same.
     pub(crate) async fn confirm(&self, order_id: Uuid) -> Result<bool, CallError> {
         let request = ConfirmRequest {
             order_id: order_id.to_string(),
@@ -91,33 +95,49 @@ impl Inventory {
         match self.settling.clone().confirm(request).await {
             Ok(answer) => match answer.into_inner().outcome() {
                 confirm_response::Outcome::Confirmed => Ok(true),
-                confirm_response::Outcome::Expired => Ok(false),
+                confirm_response::Outcome::Expired => self.bar(order_id).await,
                 confirm_response::Outcome::Unspecified => {
                     Err(CallError::grpc(NAME, unknown_outcome()))
                 }
             },
             // Never reserved, or released.
-            Err(status) if matches!(status.code(), Code::NotFound | Code::Aborted) => Ok(false),
+            Err(status) if matches!(status.code(), Code::NotFound | Code::Aborted) => {
+                self.bar(order_id).await
+            }
+            Err(status) => Err(CallError::grpc(NAME, status)),
+        }
+    }
+
+    /// Makes the answer that nothing is held a final one: with stock that comes back, a Confirm of somebody else could still
+    /// succeed, and the order would be cancelled with its stock taken. A release is remembered. True if that Confirm came first.
+    async fn bar(&self, order_id: Uuid) -> Result<bool, CallError> {
+        match self.send_release(order_id).await {
+            Ok(()) => Ok(false),
+            Err(status) if status.code() == Code::FailedPrecondition => Ok(true),
             Err(status) => Err(CallError::grpc(NAME, status)),
         }
     }
 
     pub(crate) async fn release(&self, order_id: Uuid) -> Result<(), CallError> {
+        let released = self.send_release(order_id).await;
+        released.map_err(|status| CallError::grpc(NAME, status))
+    }
+
+    async fn send_release(&self, order_id: Uuid) -> Result<(), Status> {
         let request = ReleaseRequest {
             order_id: order_id.to_string(),
         };
-        let released = self.settling.clone().release(request).await;
-        released
-            .map(drop)
-            .map_err(|status| CallError::grpc(NAME, status))
+        self.settling.clone().release(request).await.map(drop)
     }
 }
 
 fn refused(status: Status) -> Refused {
-    let is_certain = matches!(
-        status.code(),
-        Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition | Code::Aborted
-    );
+    let is_certain = match status.code() {
+        Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition | Code::Aborted => true,
+        // Too many were waiting, says inventory. With a source it is the connection that says so, after whatever happened there.
+        Code::ResourceExhausted => std::error::Error::source(&status).is_none(),
+        _ => false,
+    };
     Refused {
         error: CallError::grpc(NAME, status),
         is_certain,

@@ -225,8 +225,44 @@ async fn a_caller_that_leaves_after_the_reservation_gets_neither_order_nor_stock
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_fails_after_its_caller_left_is_counted_and_logged_as_failed() {
+    let shop = Shop::open().await;
+    shop.inventory.on_confirm(Plan::Hang);
+    let (leave, _told) = place_and_leave(&shop.client);
+    poll_async("the confirm call", || {
+        match shop.inventory.confirmed().len() {
+            1 => Ok(()),
+            other => Err(other),
+        }
+    })
+    .await;
+    leave.send(()).unwrap();
+    let server = shop.sink.span(PLACE).attribute("error.type", "cancelled");
+    let server = poll_async("the end of the call", || server.find()).await;
+    shop.inventory.on_confirm(Plan::Refuse);
+    shop.counted_one("failed").await;
+    let log = shop
+        .sink
+        .log()
+        .event("order.failed")
+        .trace(&server.trace_id);
+    poll_async("the log record", || log.find()).await;
+    assert_eq!(shop.sink.log().event("order.failed").matching().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inventory_that_is_overloaded_is_unavailable_and_is_not_burdened_with_a_release() {
+    let shop = Shop::open().await;
+    shop.inventory
+        .on_reserve(Plan::Fail(Code::ResourceExhausted));
+    assert_eq!(shop.place(TEA).await.unwrap_err().code(), Code::Unavailable);
+    failed(&shop, &["order.reserve"]).await;
+    assert_eq!(shop.inventory.calls().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_release_outlives_the_end_of_the_service() {
-    let shop = Shop::open_with(&[("SHOP_RESERVE_TIMEOUT", "100ms")]).await;
+    let shop = Shop::open_with(&[("SHOP_RESERVE_TIMEOUT", "500ms")]).await;
     shop.inventory.on_reserve(Plan::Hang);
     // Longer than the drain of connections takes, so that only waiting for the release itself sees its end.
     shop.inventory

@@ -1,6 +1,7 @@
 //! Product and inventory as far as the wire goes: real servers that answer, fail or hang as a test says.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,6 +13,8 @@ use proto::inventory::v1::{
     ReleaseResponse, ReserveRequest, ReserveResponse, Shortage, confirm_response, reserve_response,
 };
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::timeout;
 use tonic::transport::server::{Server, TcpIncoming};
 use tonic::{Code, Request, Response, Status};
 use warp::Filter;
@@ -25,7 +28,7 @@ pub(crate) enum Plan {
     /// The other answer: out of stock, expired.
     Refuse,
     Fail(Code),
-    /// Takes the call and never answers.
+    /// Takes the call, and answers a Confirm once the plan is another one; others never.
     Hang,
 }
 
@@ -43,7 +46,12 @@ pub(crate) struct Inventory(Arc<Mutex<InventoryState>>);
 #[derive(Default)]
 struct InventoryState {
     reserve: Plan,
-    confirm: Plan,
+    reserve_takes: Duration,
+    confirm: watch::Sender<Plan>,
+    /// Before `confirm`: one call each.
+    next_confirms: VecDeque<Plan>,
+    confirm_takes: Duration,
+    release: Plan,
     release_takes: Duration,
     calls: Vec<Call>,
 }
@@ -53,8 +61,26 @@ impl Inventory {
         self.state().reserve = plan;
     }
 
+    /// Also for the calls that hang.
     pub(crate) fn on_confirm(&self, plan: Plan) {
-        self.state().confirm = plan;
+        self.state().confirm.send_replace(plan);
+    }
+
+    /// The next calls are treated so, one after the other; then those after them as before.
+    pub(crate) fn on_next_confirms(&self, plans: impl IntoIterator<Item = Plan>) {
+        self.state().next_confirms.extend(plans);
+    }
+
+    pub(crate) fn on_release(&self, plan: Plan) {
+        self.state().release = plan;
+    }
+
+    pub(crate) fn slow_down_reserve(&self, takes: Duration) {
+        self.state().reserve_takes = takes;
+    }
+
+    pub(crate) fn slow_down_confirm(&self, takes: Duration) {
+        self.state().confirm_takes = takes;
     }
 
     pub(crate) fn slow_down_release(&self, takes: Duration) {
@@ -72,6 +98,15 @@ impl Inventory {
             _ => None,
         };
         self.calls().into_iter().filter_map(reserve).collect()
+    }
+
+    /// The orders of the Confirm calls so far, in their order.
+    pub(crate) fn confirmed(&self) -> Vec<String> {
+        let confirm = |call| match call {
+            Call::Confirm(order_id) => Some(order_id),
+            _ => None,
+        };
+        self.calls().into_iter().filter_map(confirm).collect()
     }
 
     /// `Ok` once all of these calls have arrived; otherwise those that have.
@@ -105,7 +140,7 @@ async fn follow<T>(plan: Plan, answer: T, refusal: T) -> Result<Response<T>, Sta
         Plan::Answer => Ok(Response::new(answer)),
         Plan::Refuse => Ok(Response::new(refusal)),
         Plan::Fail(code) => Err(Status::new(code, "as the test says")),
-        Plan::Hang => std::future::pending().await,
+        Plan::Hang => pending().await,
     }
 }
 
@@ -123,11 +158,13 @@ impl InventoryService for Inventory {
         request: Request<ReserveRequest>,
     ) -> Result<Response<ReserveResponse>, Status> {
         let request = request.into_inner();
-        let plan = {
+        let (plan, takes) = {
             let mut state = self.state();
             state.calls.push(Call::Reserve(request.order_id));
-            state.reserve
+            (state.reserve, state.reserve_takes)
         };
+        // Work that takes time, not a wait of the test; below too.
+        after(takes).await;
         let short = |line: proto::inventory::v1::ReservationLine| Shortage {
             product_id: line.product_id,
             requested: line.quantity,
@@ -148,28 +185,34 @@ impl InventoryService for Inventory {
         &self,
         request: Request<ReleaseRequest>,
     ) -> Result<Response<ReleaseResponse>, Status> {
-        let takes = {
+        let (plan, takes) = {
             let mut state = self.state();
             state
                 .calls
                 .push(Call::Release(request.into_inner().order_id));
-            state.release_takes
+            (state.release, state.release_takes)
         };
-        // Work that takes time, not a wait of the test.
-        tokio::time::sleep(takes).await;
-        Ok(Response::new(ReleaseResponse {}))
+        after(takes).await;
+        follow(plan, ReleaseResponse {}, ReleaseResponse {}).await
     }
 
     async fn confirm(
         &self,
         request: Request<ConfirmRequest>,
     ) -> Result<Response<ConfirmResponse>, Status> {
-        let plan = {
+        let (plan, mut later, takes) = {
             let mut state = self.state();
             state
                 .calls
                 .push(Call::Confirm(request.into_inner().order_id));
-            state.confirm
+            let next = state.next_confirms.pop_front();
+            let later = state.confirm.subscribe();
+            (next, later, state.confirm_takes)
+        };
+        after(takes).await;
+        let plan = match plan {
+            Some(plan) => plan,
+            None => *later.wait_for(|plan| *plan != Plan::Hang).await.unwrap(),
         };
         let answer = |outcome: confirm_response::Outcome| ConfirmResponse {
             outcome: outcome.into(),
@@ -248,4 +291,9 @@ impl Product {
 )]
 pub(crate) fn start(server: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(server);
+}
+
+/// A slow inventory: nothing is waited for but the time itself.
+async fn after(takes: Duration) {
+    assert!(timeout(takes, pending::<()>()).await.is_err());
 }

@@ -96,7 +96,7 @@ fn same_in_both(shop: &Shop, wanted: impl Fn(&Record) -> bool) -> Vec<Record> {
         files.retain(&wanted);
         otlp.retain(&wanted);
         match difference(&files, &otlp) {
-            same if same.is_empty() => Ok(files),
+            same if same.is_empty() && !files.is_empty() => Ok(files),
             differing => Err(differing),
         }
     })
