@@ -16,10 +16,10 @@ run *args:
     cargo run --locked -p stack -- run {{ args }}
     cargo run --quiet --locked -p verify -- first-order
 
-# Stop the four services; the Collector and its backends stay.
+# Stop the four services, or what is named, e.g. `just stop loki`; everything else stays, `just run` starts it again.
 [group('run')]
-stop:
-    cargo run --quiet --locked -p stack -- stop
+stop *names:
+    cargo run --quiet --locked -p stack -- stop {{ names }}
 
 # Stop everything; data stays. `just down --volumes` forgets it, and says what.
 [group('run')]
@@ -46,6 +46,11 @@ logs name *args:
 doctor *args:
     cargo run --quiet --locked -p drill -- doctor {{ args }}
 
+# How long telemetry takes to be found (`freshness`), or how many series traffic makes (`cardinality --orders 10000`).
+[group('look')]
+measure what *args:
+    cargo run --quiet --locked -p verify -- {{ what }} {{ args }}
+
 # A trace as a waterfall with its log lines in place.
 [group('look')]
 trace id *args:
@@ -64,6 +69,11 @@ test:
 [group('check')]
 verify *args:
     cargo run --quiet --locked -p verify -- run {{ args }}
+
+# Dashboards and data sources against the types of the pinned Grafana. Needs Node.js with npm.
+[group('check')]
+schema:
+    node grafana/schema/check.mjs
 
 # How the engine confines each container, and that each missing control is told. Needs the stack on Docker.
 [group('check')]

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use stack::{Instance, Volumes};
+use stack::console::Console;
+use stack::{Hold, Instance, Volumes};
 use yaml_serde::Value;
 
 use crate::place::Place;
@@ -18,6 +20,8 @@ pub struct Bench {
     home: PathBuf,
     /// What every start is told.
     settings: Vec<(String, String)>,
+    /// Two at a time would stop each other's stack.
+    _hold: Hold,
 }
 
 // === impl Bench ===
@@ -26,9 +30,11 @@ impl Bench {
     /// What an interrupted run left there is stopped and forgotten: the same directory finds it again.
     pub fn new(root: &Path, home: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(home).with_context(|| format!("creating {}", home.display()))?;
+        let home = home.canonicalize()?;
         let bench = Self {
             root: root.to_owned(),
-            home: home.canonicalize()?,
+            _hold: Instance::isolated(root, &home)?.hold()?,
+            home,
             // No Grafana: nothing here needs it, and it starts slowly.
             settings: vec![("GRAFANA_HOME".to_owned(), "none".to_owned())],
         };
@@ -62,7 +68,8 @@ impl Bench {
     pub fn instance_with(&self, variables: &[(&str, &str)]) -> anyhow::Result<Instance> {
         let own = self.settings.iter();
         let own = own.map(|(name, value)| (name.as_str(), value.as_str()));
-        let instance = Instance::isolated(&self.root, &self.home)?;
+        let instance = Instance::isolated(&self.root, &self.home)?
+            .with_report(Arc::new(Console::of_long_work()));
         Ok(own
             .chain(variables.iter().copied())
             .fold(instance, |instance, (name, value)| {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 
@@ -75,6 +76,14 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Some(dir) => Target::isolated(dir)?,
         None => Target::here()?,
     };
+    // They stop and start the main stack, or one of their own.
+    let is_about_the_main_one = matches!(
+        cli.command,
+        Command::Selftest | Command::Containers | Command::Survival
+    );
+    if cli.isolated.is_some() && is_about_the_main_one {
+        bail!("--isolated: this command does not look at a stack in a directory");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -88,6 +97,9 @@ pub fn main() -> anyhow::Result<ExitCode> {
                 |row| row.name.contains(&only),
                 &mut report,
             ))?;
+            if !report.lines().iter().any(|line| line.name.contains(&only)) {
+                bail!("no row has {only:?} in its name");
+            }
             if only.is_empty() {
                 // After every row that counts: it runs the scenarios again.
                 runtime.block_on(browser::rows(&target, &mut report))?;
@@ -104,7 +116,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
         }
         Command::Containers => {
             let mut report = Report::new(out);
-            containers::run(target.root(), target.project(), &mut report)?;
+            containers::run(target.root(), &mut report)?;
             close(report)
         }
         Command::Browser => {
@@ -139,21 +151,23 @@ pub fn main() -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Only where the programs of the stack are built already: the shop runs as processes of this machine.
+/// Only where the programs of the stack are built already: building them takes longer than everything else here.
 fn selftest<W: Write>(
     target: &Target,
     runtime: &Runtime,
     report: &mut Report<W>,
 ) -> anyhow::Result<()> {
-    if !target.pids.is_empty() {
+    let missing = target.missing_tools()?;
+    if missing.is_empty() {
         return selftest::run(runtime, report);
     }
     Ok(report.add(Line {
         name: "breaking a stack of its own".to_owned(),
         query: None,
-        outcome: Outcome::Skipped(
-            "no service is a process of this machine: break-it rows".to_owned(),
-        ),
+        outcome: Outcome::Skipped(format!(
+            "no native {}: break-it rows (`just measure selftest` builds them)",
+            missing.join(", ")
+        )),
         after: Duration::ZERO,
     })?)
 }

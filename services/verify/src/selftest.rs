@@ -7,9 +7,11 @@
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use stack::console::Console;
 use stack::{Instance, Volumes};
 use tokio::runtime::Runtime;
 use yaml_serde::Value;
@@ -133,6 +135,7 @@ pub fn run<W: Write>(runtime: &Runtime, report: &mut Report<W>) -> anyhow::Resul
     };
     report
         .say("\nbreaking a stack of its own: each of these must turn the rows red that name it")?;
+    let _hold = drill.instance()?.hold()?;
     // A run that was interrupted left its processes: the same directory finds them again.
     drill.instance()?.down(Volumes::Forget)?;
     if let Err(error) = drill.run(runtime, report) {
@@ -159,7 +162,8 @@ impl Drill {
         // The archive in Tempo's place, and no Grafana: they start and stop in seconds.
         Ok(Instance::isolated(&self.root, &self.home)?
             .with_variable("TEMPO_BIN", "none")
-            .with_variable("GRAFANA_HOME", "none"))
+            .with_variable("GRAFANA_HOME", "none")
+            .with_report(Arc::new(Console::of_long_work())))
     }
 
     fn run<W: Write>(&self, runtime: &Runtime, report: &mut Report<W>) -> anyhow::Result<()> {

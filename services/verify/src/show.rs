@@ -181,9 +181,11 @@ fn remark(line: &LogLine) -> Remark {
 /// Shown once they count the order: they leave their services at intervals.
 async fn metrics(target: &Target, placed: SystemTime, out: &mut impl Write) -> anyhow::Result<()> {
     let prometheus = target.prometheus()?;
+    // Two services tell of it, each in its own time.
     let newer = format!(
-        "timestamp(shop_orders_total) >= {:.3}",
-        epoch_seconds(placed)
+        r#"timestamp(shop_orders_total) >= {placed:.3}
+            and on () timestamp(http_server_request_duration_seconds_count{{service_name="gateway",http_route="/api/orders"}}) >= {placed:.3}"#,
+        placed = epoch_seconds(placed)
     );
     let exported = poll(ARRIVAL, PAUSE, async || {
         match prometheus.query(&newer).await {

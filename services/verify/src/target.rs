@@ -20,7 +20,6 @@ use crate::sockets::{Allowed, Seen};
 #[derive(Clone, Debug)]
 pub struct Target {
     root: PathBuf,
-    project: String,
     pub addresses: Addresses,
     store: TraceStore,
     /// How often metrics leave the services and the Collector's connectors.
@@ -56,8 +55,6 @@ impl Target {
             variables: variables.collect(),
             shipped,
             root: root.to_owned(),
-            project: std::env::var("COMPOSE_PROJECT_NAME")
-                .unwrap_or_else(|_| "otel-shop".to_owned()),
             addresses: instance.addresses(),
             store: instance.traces(),
             interval: interval(instance)?,
@@ -74,9 +71,9 @@ impl Target {
         self.interval
     }
 
-    /// The name of compose's project, if the stack runs in containers.
-    pub fn project(&self) -> &str {
-        &self.project
+    /// The native programs that a stack of its own would have to build first.
+    pub fn missing_tools(&self) -> anyhow::Result<Vec<&'static str>> {
+        Ok(Instance::main(&self.root)?.missing_tools()?)
     }
 
     /// One with a stack of its own, as `stack --isolated` starts it.

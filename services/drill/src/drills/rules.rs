@@ -96,7 +96,7 @@ fn shorten(expression: &str) -> String {
     let mut rest = expression;
     while !rest.is_empty() {
         let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.');
-        // A subquery's colon joins two words here, which is fine: none of the rules has one.
+        // Names have colons: a subquery's is written with a space before it, `[5m :]`, or its window would stay long.
         let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
         let (word, behind) = rest.split_at(end);
         match seconds(word) {
@@ -145,5 +145,22 @@ mod tests {
         assert_eq!(shorten("rate(x[1m])"), "rate(x[10s])");
         assert_eq!(shorten("5s"), "5s");
         assert_eq!(shorten("0s"), "0s");
+        assert_eq!(shorten("x[5m :] < 65m"), "x[10s :] < 130s");
+    }
+
+    #[test]
+    fn no_window_of_the_shipped_objectives_stays_long() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let shipped = root.join("grafana/prometheus/rules/slo.yaml");
+        let scaled = scale(&fs::read_to_string(shipped).unwrap()).unwrap();
+        let code = scaled
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'));
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let long = |word: &str| seconds(word).is_some() && !word.ends_with('s');
+        for line in code {
+            let word = line.split(|c| !is_word(c)).find(|word| long(word));
+            assert_eq!(word, None, "{line}");
+        }
     }
 }

@@ -1,13 +1,11 @@
 //! One drill, or all of them on one stack.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
-use anyhow::Context;
 use tokio::runtime::Runtime;
 
 use super::ask::{Alert, Backends, Found};
@@ -23,6 +21,8 @@ use crate::shop::Shop;
 const PAUSE: Duration = Duration::from_millis(300);
 /// An export interval, a flush of the connectors, a rule evaluation; the rest is slack for a busy machine.
 const QUERY: Duration = Duration::from_secs(30);
+/// One request of so many is slow for reasons of the machine.
+const NOISE: usize = 20;
 /// The longest window of the scaled rules that still fires, and a start of the stack.
 const SETTLE: Duration = Duration::from_secs(180);
 
@@ -87,11 +87,6 @@ pub fn run(
         .iter()
         .map(|drill| Page::read(root, drill.name))
         .collect::<anyhow::Result<_>>()?;
-    std::fs::create_dir_all(home).with_context(|| format!("creating {}", home.display()))?;
-    // Two at a time would stop each other's stack.
-    let lock = File::create(home.join("drill.lock"))?;
-    lock.try_lock()
-        .with_context(|| format!("another drill runs in {}", home.display()))?;
     let bench = Bench::new(root, home)?;
     let scaled = rules::prepare(root, bench.home())?;
     let bench = bench.with("STACK_HOME", &scaled.to_string_lossy());
@@ -190,6 +185,11 @@ impl<W: Write> Stage<'_, W> {
             broken_at.elapsed().as_secs()
         );
         self.say("users", &shown)?;
+        if drill.how.is_of_telemetry() && bad * NOISE > answered {
+            self.missing.push(format!(
+                "users notice that telemetry is away: {bad} of {answered} requests failed or were slow"
+            ));
+        }
         if let Some(id) = traffic.bad_trace() {
             self.say("one", &format!("trace {id}"))?;
         }

@@ -51,6 +51,21 @@ pub enum Expect {
     Doctor(&'static str),
 }
 
+// === impl How ===
+
+impl How {
+    /// It takes telemetry away and nothing that a request needs.
+    pub fn is_of_telemetry(self) -> bool {
+        match self {
+            Self::Stopped(name) | Self::Started(name, _) => {
+                ["otel-collector", "tempo", "loki", "prometheus", "promtail"].contains(&name)
+            }
+            Self::TracesAway | Self::SmallQueue(_) => true,
+            Self::Load | Self::SlowLink(_) => false,
+        }
+    }
+}
+
 // === impl Expect ===
 
 impl Expect {

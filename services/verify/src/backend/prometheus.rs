@@ -59,6 +59,27 @@ impl Prometheus {
         samples(&answer).with_context(|| format!("PromQL {promql}"))
     }
 
+    /// When the running process of a service or component was started; of all of them, the first. It reports that itself,
+    /// so what was said earlier is another process's.
+    pub async fn began(&self, program: Option<&str>) -> anyhow::Result<SystemTime> {
+        /// Between its start and its first line, a process rounds its clock.
+        const SLACK: f64 = 2.0;
+        let (of, which) = match program {
+            Some(program) => (format!(r#"{{service_name="{program}"}}"#), "max"),
+            None => (r#"{service_name!=""}"#.to_owned(), "min"),
+        };
+        let since = |uptime: &str| format!("(timestamp({uptime}{of}) - {uptime}{of})");
+        let promql = format!(
+            "{which}(process_start_time_seconds{of} or {} or {})",
+            since("otelcol_process_uptime"),
+            since("process_uptime_seconds"),
+        );
+        let samples = self.query(&promql).await?;
+        let began = samples.first().map(|sample| sample.value - SLACK);
+        let began = began.with_context(|| format!("no answer to {promql}"))?;
+        Ok(SystemTime::UNIX_EPOCH + Duration::try_from_secs_f64(began)?)
+    }
+
     /// Each series of a query over time, with its newest number; one that never has a number is left out.
     pub async fn range(
         &self,

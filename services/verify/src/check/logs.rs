@@ -1,6 +1,5 @@
 //! Claims about Loki.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use super::Scene;
@@ -10,8 +9,6 @@ use crate::expectations::SERVICES;
 use crate::parity::{self, Record};
 use crate::poll::Look;
 
-/// How far back a program may have been started for its first lines to be looked for; Loki keeps a week.
-const LIFETIME: Duration = Duration::from_secs(6 * 24 * 60 * 60);
 /// Telemetry's words about itself go to the file only where OTLP would feed them back.
 const FILE_ONLY: &str = "telemetry.diagnostic";
 
@@ -53,24 +50,23 @@ pub(super) async fn ids_are_no_labels(scene: &Scene) -> anyhow::Result<Look> {
     )
 }
 
-/// Components are quiet when all is well: the streams of their lifetime count.
+/// Components are quiet when all is well, but each says something when it starts.
 pub(super) async fn container_labels(scene: &Scene) -> anyhow::Result<Look> {
-    let since = SystemTime::now() - LIFETIME;
-    let streams = scene
-        .loki
-        .streams(r#"{job="containerlogs"}"#, since)
-        .await?;
-    let components: BTreeSet<&str> = streams
-        .iter()
-        .map(|labels| labels.get("component").map_or("", String::as_str))
-        .collect();
-    Ok(if components.contains("") {
-        Look::Broken("a stream without the label component".to_owned())
-    } else if components.contains("otel-collector") && components.contains("prometheus") {
-        Look::Holds(components.into_iter().collect::<Vec<_>>().join(", "))
-    } else {
-        Look::NotYet(format!("lines of {components:?} only"))
-    })
+    let mut seen = Vec::new();
+    for component in ["otel-collector", "prometheus"] {
+        let since = scene.prometheus.began(Some(component)).await?;
+        let selector = format!(r#"{{job="containerlogs",component="{component}"}}"#);
+        let now = SystemTime::now();
+        match scene.loki.query(&selector, since, now).await?.len() {
+            0 => {
+                return Ok(Look::NotYet(format!(
+                    "no line of {component} since its start"
+                )));
+            }
+            count => seen.push(format!("{count} lines of {component}")),
+        }
+    }
+    Ok(Look::Holds(seen.join(", ")))
 }
 
 /// Set equality over the drive's window. Its end is fixed by the look, so that both lanes are asked for the same time.
@@ -92,10 +88,11 @@ pub(super) async fn start_is_in_both_lanes(scene: &Scene) -> anyhow::Result<Look
     let mut seen = Vec::new();
     for service in SERVICES {
         let query = format!(r#"{{service_name="{service}",lane="file"}} |= "service.started""#);
-        let started = scene.loki.query(&query, now - LIFETIME, now).await?;
+        let began = scene.prometheus.began(Some(service)).await?;
+        let started = scene.loki.query(&query, began, now).await?;
         let Some(last) = started.last() else {
             return Ok(Look::NotYet(format!(
-                "{service}: no line service.started in the file lane"
+                "{service}: no line service.started of the running process in the file lane"
             )));
         };
         let from = SystemTime::UNIX_EPOCH + Duration::from_nanos(last.at);

@@ -26,8 +26,6 @@ pub(super) type Unasked = Look;
 
 const POINTS: u32 = 500;
 const COMPONENTS_OUTPUT: &str = r#"job="containerlogs""#;
-/// Loki keeps a week.
-const LIFETIME: Duration = Duration::from_secs(6 * 24 * 60 * 60);
 /// TraceQL that counts instead of finding.
 const TRACE_METRICS: [&str; 5] = ["rate(", "_over_time(", "topk(", "bottomk(", "compare("];
 
@@ -71,21 +69,31 @@ pub(super) async fn ask(
     run(scene, language, &text, query.is_instant, window).await
 }
 
-/// Lines from before the run that a query about lines finds.
+/// Lines from before the run, of the processes that run, that a query about lines finds.
 pub(super) async fn older_lines(
     scene: &Scene,
-    source: &Source,
+    language: Option<Language>,
     logql: &str,
 ) -> anyhow::Result<usize> {
-    if source.kind != "loki" {
+    if language != Some(Language::LogQl) {
         return Ok(0);
     }
-    let since = SystemTime::now() - LIFETIME;
-    let answer = scene.loki.answer(logql, since, LIFETIME / POINTS).await?;
+    let (since, step) = lifetime(scene).await?;
+    let answer = scene.loki.answer(logql, since, step).await?;
     Ok(match answer {
         Answered::Lines(lines) => lines.len(),
         Answered::Series(_) => 0,
     })
+}
+
+/// Since the first of the running programs was started, and the step to ask for that long in.
+async fn lifetime(scene: &Scene) -> anyhow::Result<(SystemTime, Duration)> {
+    let now = SystemTime::now();
+    let since = scene.prometheus.began(None).await?;
+    // Loki keeps a week, and refuses to be asked for more.
+    let since = since.max(now - Duration::from_secs(6 * 24 * 60 * 60));
+    let step = now.duration_since(since)? / POINTS;
+    Ok((since, step.max(Duration::from_secs(1))))
 }
 
 /// The exemplars behind a query's numbers; a trace of the newest must exist.
@@ -127,7 +135,7 @@ pub(super) async fn run(
         .unwrap_or(SystemTime::UNIX_EPOCH);
     // What the components print while all is well is next to nothing: their lines may be older than the run.
     let (since, step) = if language == Language::LogQl && text.contains(COMPONENTS_OUTPUT) {
-        (SystemTime::now() - LIFETIME, LIFETIME / POINTS)
+        lifetime(scene).await?
     } else {
         (earliest.max(scene.driven.started), window.interval())
     };

@@ -181,8 +181,7 @@ impl Panel {
 
     /// It shows what fires, which is nothing while all is well.
     pub fn is_of_alerts(&self) -> bool {
-        let asks = |target: &Query| target.text.contains("ALERTS{");
-        self.kind == "alertlist" || self.targets.iter().any(asks)
+        self.kind == "alertlist" || self.targets.iter().any(Query::is_of_alerts)
     }
 
     /// What every panel must tell besides its numbers; the first thing that is missing.
@@ -205,6 +204,11 @@ impl Panel {
 // === impl Query ===
 
 impl Query {
+    /// It has an answer only while something is wrong.
+    pub fn is_of_alerts(&self) -> bool {
+        self.text.contains("ALERTS{")
+    }
+
     pub fn parse(json: &Value, default: &str) -> Self {
         let own = source(json);
         let expression = ["expr", "query", "serviceMapQuery"]

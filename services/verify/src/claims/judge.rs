@@ -11,7 +11,9 @@ use super::page::{Documented, Page};
 use super::rules::{Alert, Recording};
 use super::source::Source;
 use super::template::{Values, Window};
-use super::{Counts, Kind, Language, Shipped, What, ask, choose, jump, onward, promtool, rows};
+use super::{
+    Counts, Kind, Language, Shipped, What, ask, choose, command, jump, onward, promtool, rows,
+};
 use crate::check::Scene;
 use crate::claim::Claim;
 use crate::drive::Case;
@@ -22,6 +24,10 @@ use crate::poll::Look;
 const RANGE: Duration = Duration::from_secs(60 * 60);
 /// A trace id in a page is somebody else's: 32 hexadecimal digits.
 const SOME_ID: &str = "[0-9a-f]{32}";
+/// Other ways in which pages say: your trace.
+const PLACEHOLDERS_OF_ID: [&str; 2] = ["TRACE_ID", "$trace_id"];
+/// Stands in for the `$service` of an alert.
+const SOME_SERVICE: &str = "order";
 /// Panels that ask nothing.
 const SILENT: [&str; 5] = ["text", "dashlist", "alertlist", "news", "welcome"];
 
@@ -45,6 +51,8 @@ pub async fn look(scene: &Scene, shipped: &Shipped) -> anyhow::Result<Look> {
         What::RulesLoaded => loaded(scene).await,
         What::RulesTested => Ok(promtool::all(&scene.artifacts).await),
         What::Documented(page, query) => documented(scene, page, query).await,
+        What::Typed(typed) => command::typed(scene, typed).await,
+        What::Recipes(page) => Ok(command::recipes(scene, page)),
         What::Address(_, url) => jump::address(scene, url).await,
         What::File(page, target) => {
             let folder = page.file.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -84,7 +92,7 @@ async fn panel_has_data(
         };
         match ask::ask(scene, source, query, dashboard.range, &values).await? {
             Err(look) => return Ok(look),
-            Ok(found) if found.count == 0 && panel.is_of_alerts() => {
+            Ok(found) if found.count == 0 && query.is_of_alerts() => {
                 evidence.push("nothing fires".to_owned());
             }
             Ok(found) if found.count == 0 => {
@@ -262,7 +270,10 @@ async fn documented(scene: &Scene, page: &Page, query: &Documented) -> anyhow::R
         .trace_id(Case::ProductError)
         .unwrap_or_default();
     let text = Regex::new(SOME_ID)?.replace_all(&query.text, id);
-    let text = text.replace("TRACE_ID", id).replace("SERVICE", "order");
+    let text = PLACEHOLDERS_OF_ID
+        .iter()
+        .fold(text.into_owned(), |text, name| text.replace(name, id));
+    let text = text.replace("$service", SOME_SERVICE);
     if let Some(unasked) = unknown(scene, query.language, &text).await? {
         return Ok(unasked);
     }
@@ -277,8 +288,14 @@ async fn documented(scene: &Scene, page: &Page, query: &Documented) -> anyhow::R
             Err(look) => look,
             Ok(found) if found.count > 0 => Look::Holds(found.describe()),
             // What a fault looks like is not there without the fault.
-            Ok(_) if page.is_of_faults() => Look::Holds("answers, nothing now".to_owned()),
-            Ok(_) => Look::NotYet("finds nothing".to_owned()),
+            Ok(_) if query.is_of_fault || page.is_of_drill() => {
+                Look::Holds("answers, nothing now".to_owned())
+            }
+            // A service tells its start once.
+            Ok(_) => match ask::older_lines(scene, Some(query.language), &text).await? {
+                0 => Look::NotYet("finds nothing".to_owned()),
+                count => Look::Holds(format!("{count} lines, all older than the run")),
+            },
         },
     )
 }

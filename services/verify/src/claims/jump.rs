@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::Value as Json;
 
-use super::Artifacts;
 use super::dashboard::{Dashboard, Link, Panel, Query, To};
 use super::template::{Place, Value, Values, expand};
+use super::{Artifacts, Language};
 use super::{ask, choose};
 use crate::backend::Http;
 use crate::check::Scene;
@@ -214,11 +214,13 @@ pub(super) async fn answered(scene: &Scene, query: &Query) -> anyhow::Result<Loo
     Ok(match found {
         Err(look) => look,
         Ok(found) if found.count > 0 => Look::Holds(found.describe()),
-        Ok(_) => match ask::older_lines(scene, source, &query.text).await? {
-            0 => Look::NotYet(format!("{} finds nothing", query.text)),
-            // A component that is well says nothing for days, a service tells its start once.
-            count => Look::Holds(format!("{count} lines, all older than the run")),
-        },
+        Ok(_) => {
+            match ask::older_lines(scene, Language::of_backend(&source.kind), &query.text).await? {
+                0 => Look::NotYet(format!("{} finds nothing", query.text)),
+                // A component that is well says nothing for days, a service tells its start once.
+                count => Look::Holds(format!("{count} lines, all older than the run")),
+            }
+        }
     })
 }
 
@@ -238,8 +240,9 @@ pub(super) async fn address(scene: &Scene, url: &str) -> anyhow::Result<Look> {
     } else if name.starts_with("GRAFANA") && scene.grafana.is_none() {
         return Ok(Look::Missing("no grafana: its own pages".to_owned()));
     }
-    let Some(real) = artifacts.variables.get(name) else {
-        return Ok(Look::Broken(format!("{name} has no value")));
+    let real = match real_port(artifacts, port) {
+        Ok(real) => real,
+        Err(state) => return Ok(Look::Broken(state)),
     };
     let trace = scene.driven.trace_id(Case::Order).unwrap_or_default();
     let path = path.replace("TRACE_ID", trace);
@@ -260,6 +263,15 @@ fn port_name<'a>(artifacts: &'a Artifacts, port: &str) -> Option<&'a str> {
         .filter(|(name, value)| name.ends_with("_PORT") && *value == port)
         .map(|(name, _)| name.as_str())
         .next()
+}
+
+/// The port of the running system for one that a page names.
+pub(super) fn real_port<'a>(artifacts: &'a Artifacts, shipped: &str) -> Result<&'a str, String> {
+    let name =
+        port_name(artifacts, shipped).ok_or_else(|| format!("no port of .env is {shipped}"))?;
+    let real = artifacts.variables.get(name);
+    let real = real.ok_or_else(|| format!("{name} has no value"))?;
+    Ok(real)
 }
 
 fn split(url: &str) -> Option<(&str, &str)> {

@@ -7,6 +7,7 @@
 mod artifacts;
 mod ask;
 mod choose;
+mod command;
 mod dashboard;
 mod judge;
 mod jump;

@@ -1,5 +1,6 @@
-//! Documentation pages: the queries they tell to type and the addresses they tell to open.
+//! Documentation pages: the queries and commands they tell to type and the addresses they tell to open.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
@@ -15,6 +16,10 @@ pub struct Page {
     pub addresses: Vec<String>,
     /// Files that it links to, as it writes them.
     pub files: Vec<String>,
+    /// What its blocks of shell type.
+    pub commands: Vec<Typed>,
+    /// The recipes of the justfile that it names.
+    pub recipes: BTreeSet<String>,
     pub text: String,
 }
 
@@ -22,7 +27,24 @@ pub struct Page {
 pub struct Documented {
     pub line: usize,
     pub language: Language,
+    /// By nature it finds nothing while all is well: `promql fault` behind the fence.
+    pub is_of_fault: bool,
     pub text: String,
+}
+
+/// A block of shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Typed {
+    pub line: usize,
+    pub text: String,
+}
+
+/// A fenced block that is being read.
+struct Fence<'a> {
+    begin: usize,
+    /// What stands behind the fence: `promql fault`.
+    info: &'a str,
+    lines: Vec<&'a str>,
 }
 
 // === impl Page ===
@@ -43,24 +65,29 @@ impl Page {
             text: text.to_owned(),
             ..Self::default()
         };
-        let mut fence: Option<(usize, Option<Language>, Vec<&str>)> = None;
+        let mut fence: Option<Fence<'_>> = None;
         let mut has_queries = false;
         for (number, line) in (1..).zip(text.lines()) {
-            if let Some(word) = line.trim_start().strip_prefix("```") {
+            if let Some(info) = line.trim_start().strip_prefix("```") {
                 fence = match fence.take() {
-                    None => Some((number + 1, Language::named(word.trim()), Vec::new())),
-                    Some((begin, Some(language), lines)) => {
-                        page.add_block(begin, language, &lines);
+                    None => Some(Fence {
+                        begin: number + 1,
+                        info,
+                        lines: Vec::new(),
+                    }),
+                    Some(fence) => {
+                        page.add_block(&fence);
                         None
                     }
-                    Some(_) => None,
                 };
                 continue;
             }
-            if let Some((_, _, lines)) = &mut fence {
-                lines.push(line);
+            if let Some(fence) = &mut fence {
+                fence.lines.push(line);
                 continue;
             }
+            let codes = line.split('`').skip(1).step_by(2);
+            page.recipes.extend(codes.flat_map(recipes));
             page.addresses.extend(addresses(line));
             page.files.extend(linked_files(line));
             match cells(line) {
@@ -75,9 +102,9 @@ impl Page {
         page
     }
 
-    /// Its queries are about something that is broken, which nothing is while they are run.
-    pub fn is_of_faults(&self) -> bool {
-        self.file.starts_with("docs/runbooks/") || self.file.starts_with("docs/drills/")
+    /// Its queries are about something that is broken, which nothing is here: the drill runs them while it is.
+    pub fn is_of_drill(&self) -> bool {
+        self.file.starts_with("docs/drills/")
     }
 
     /// It tells what names mean; other pages only use them.
@@ -90,8 +117,23 @@ impl Page {
         files.contains(&self.file.as_str()) || self.file.starts_with("docs/runbooks/")
     }
 
-    fn add_block(&mut self, begin: usize, language: Language, lines: &[&str]) {
-        let numbered: Vec<(usize, &str)> = (begin..).zip(lines.iter().copied()).collect();
+    fn add_block(&mut self, fence: &Fence<'_>) {
+        let mut words = fence.info.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        let is_of_fault = words.next() == Some("fault");
+        let numbered: Vec<(usize, &str)> =
+            (fence.begin..).zip(fence.lines.iter().copied()).collect();
+        if name == "sh" {
+            let lines = fence.lines.iter();
+            self.recipes.extend(lines.flat_map(|line| recipes(line)));
+            self.commands.push(Typed {
+                line: fence.begin,
+                text: fence.lines.join("\n"),
+            });
+        }
+        let Some(language) = Language::named(name) else {
+            return;
+        };
         for chunk in numbered.split(|(_, line)| line.trim().is_empty()) {
             let said: Vec<(usize, &str)> = chunk
                 .iter()
@@ -103,6 +145,7 @@ impl Page {
                 self.queries.push(Documented {
                     line: *line,
                     language,
+                    is_of_fault,
                     text: lines.join(" "),
                 });
             }
@@ -120,11 +163,21 @@ impl Page {
                     self.queries.push(Documented {
                         line,
                         language,
+                        is_of_fault: false,
                         text: code.to_owned(),
                     });
                 }
             }
         }
+    }
+}
+
+// === impl Typed ===
+
+impl Typed {
+    /// It uses recipes, as opposed to programs that only look.
+    pub fn is_of_just(&self) -> bool {
+        self.text.lines().any(|line| !recipes(line).is_empty())
     }
 }
 
@@ -153,6 +206,19 @@ fn addresses(line: &str) -> Vec<String> {
         rest = &begun[end..];
     }
     found
+}
+
+/// The recipes that commands name: `A=1 just up && just logs tempo`.
+fn recipes(code: &str) -> Vec<String> {
+    let commands = code.split(['&', ';', '#']);
+    let recipe = commands.filter_map(|command| {
+        let mut words = command.split_whitespace();
+        let first = words.find(|word| !word.contains('='))?;
+        let recipe = words.next().filter(|_| first == "just")?;
+        let is_word = recipe.chars().all(|letter| letter.is_ascii_lowercase());
+        is_word.then(|| recipe.to_owned())
+    });
+    recipe.collect()
 }
 
 /// Targets of links that are files of the repository.
@@ -184,7 +250,14 @@ up
 
 ```sh
 curl http://localhost:1/x
+STACK=native just run   # just what it says
 ```
+
+```logql fault
+{job="b"}
+```
+
+Type `just trace ID`; just look. `A=1 just drill all` && just stop
 
 | where | query |
 |---|---|
@@ -206,13 +279,26 @@ curl http://localhost:1/x
             [
                 "sum(rate( http_requests_total[1m]))",
                 "up",
+                r#"{job="b"}"#,
                 "up",
                 r#"{job="a"}"#,
                 r#"{a=~".+"} | trace_id="TRACE_ID""#
             ]
         );
         assert_eq!(queries[0].line, 7);
-        assert_eq!(queries[3].language, Language::LogQl);
+        assert_eq!(queries[4].language, Language::LogQl);
+        let of_fault: Vec<bool> = queries.iter().map(|query| query.is_of_fault).collect();
+        assert_eq!(of_fault, [false, false, true, false, false, false]);
+    }
+
+    #[test]
+    fn blocks_of_shell_and_recipes_are_commands() {
+        let page = Page::parse("a.md", TEXT);
+        assert_eq!(page.commands.len(), 1);
+        assert_eq!(page.commands[0].line, 14);
+        assert!(page.commands[0].text.starts_with("curl http://"));
+        let recipes: Vec<&str> = page.recipes.iter().map(String::as_str).collect();
+        assert_eq!(recipes, ["drill", "run", "stop", "trace"]);
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub(super) async fn alert(artifacts: &Artifacts, alert: &Alert) -> Look {
         match test.said().await {
             Err(look) => return look,
             Ok(said) => {
-                if let Some(state) = said.about(name) {
+                if let Some(state) = said.about(name).or_else(|| said.of_the_file()) {
                     return Look::Broken(state);
                 }
             }
@@ -155,6 +155,15 @@ impl Said {
         let more: Vec<&str> = lines.take(6).map(str::trim).collect();
         Some(format!("{first} {}", more.join(" ")))
     }
+
+    /// What is wrong with the whole file, so that no case of it was run.
+    fn of_the_file(&self) -> Option<String> {
+        if self.has_passed || self.text.contains("alertname: ") || self.text.contains("expr: ") {
+            return None;
+        }
+        let lines: Vec<&str> = self.text.lines().map(str::trim).collect();
+        Some(lines.join(" "))
+    }
 }
 
 #[cfg(test)]
@@ -173,6 +182,17 @@ mod tests {
             "{state}"
         );
         assert_eq!(said.about("Service"), None);
+        assert_eq!(said.of_the_file(), None);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_proves_no_alert() {
+        let said = |has_passed| Said {
+            has_passed,
+            text: "Unit Testing: a.yaml\n  FAILED:\nyaml: line 3: mapping values\n".to_owned(),
+        };
+        assert!(said(false).of_the_file().unwrap().contains("line 3"));
+        assert_eq!(said(true).of_the_file(), None);
     }
 
     #[tokio::test]

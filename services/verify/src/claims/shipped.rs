@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Artifacts;
 use super::dashboard::{Dashboard, Link, Panel, To, Variable};
-use super::page::{Documented, Page};
+use super::page::{Documented, Page, Typed};
 use super::rules::{Alert, Recording};
 use super::source::Source;
 use crate::claim::{Claim, Row};
@@ -19,6 +19,7 @@ pub enum Kind {
     Alert,
     Rule,
     Query,
+    Command,
     Drill,
     Name,
 }
@@ -53,6 +54,10 @@ pub enum What {
     /// `promtool` finds nothing wrong with any of them.
     RulesTested,
     Documented(Arc<Page>, Documented),
+    /// A block of shell, run as it stands.
+    Typed(Typed),
+    /// The recipes of the justfile that it names.
+    Recipes(Arc<Page>),
     Address(Arc<Page>, String),
     File(Arc<Page>, String),
     /// A page about an alert that exists.
@@ -67,12 +72,13 @@ pub enum What {
 // === impl Kind ===
 
 impl Kind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Panel,
         Self::Link,
         Self::Alert,
         Self::Rule,
         Self::Query,
+        Self::Command,
         Self::Drill,
         Self::Name,
     ];
@@ -84,6 +90,7 @@ impl Kind {
             Self::Alert => "alerts",
             Self::Rule => "rules",
             Self::Query => "documented queries",
+            Self::Command => "commands",
             Self::Drill => "drills",
             Self::Name => "names",
         }
@@ -114,6 +121,7 @@ impl Shipped {
             What::Recording(rule) => Some(rule.promql.clone()),
             What::Alert(alert) => Some(alert.promql.clone()),
             What::Documented(_, query) => Some(query.text.clone()),
+            What::Typed(typed) => Some(typed.text.clone()),
             What::ToLogs(source, at) => source.to_logs.as_ref()?.queries.get(*at).map(second),
             What::ToMetrics(source, at) => source.to_metrics.as_ref()?.queries.get(*at).map(second),
             What::Correlation(source, at) => Some(source.correlations.get(*at)?.query.text.clone()),
@@ -283,6 +291,20 @@ fn of_page(page: &Arc<Page>, rows: &mut Vec<Row>) {
             What::Documented(Arc::clone(page), query.clone()),
         );
     }
+    for typed in page.commands.iter().filter(|typed| !typed.is_of_just()) {
+        add(
+            Kind::Command,
+            format!("{file}:{} works as it is typed", typed.line),
+            What::Typed(typed.clone()),
+        );
+    }
+    if !page.recipes.is_empty() {
+        add(
+            Kind::Command,
+            format!("{file}: every `just` in it is a recipe"),
+            What::Recipes(Arc::clone(page)),
+        );
+    }
     for address in &page.addresses {
         add(
             Kind::Link,
@@ -402,7 +424,7 @@ mod tests {
         let mut artifacts = Artifacts::default();
         let page = Page::parse(
             "docs/drills/slow.md",
-            "```promql\nup\n```\nsee [a](../a.md) and http://localhost:8080/x\n```promql\nup\n```\n",
+            "```promql\nup\n```\n`just up`, see [a](../a.md) and http://localhost:8080/x\n```promql\nup\n```\n```sh\ntrue\n```\n```sh\njust up\n```\n",
         );
         artifacts.pages.push(Arc::new(page));
         artifacts
@@ -416,6 +438,8 @@ mod tests {
             [
                 "docs/drills/slow.md:2 up",
                 "docs/drills/slow.md:6 up",
+                "docs/drills/slow.md:9 works as it is typed",
+                "docs/drills/slow.md: every `just` in it is a recipe",
                 "link docs/drills/slow.md → http://localhost:8080/x",
                 "link docs/drills/slow.md → ../a.md",
                 "docs/drills/slow.md is about a drill that `just drill` has",
@@ -436,7 +460,7 @@ mod tests {
         };
         let lines = [
             line(0, Outcome::Failed(String::new())),
-            line(2, Outcome::Skipped(String::new())),
+            line(4, Outcome::Skipped(String::new())),
         ];
         let counts = Counts::of(&rows, &lines);
         let queries = Count {

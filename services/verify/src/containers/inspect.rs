@@ -126,11 +126,7 @@ impl fmt::Display for Container {
 /// The containers that compose has made for `project`, in the order of their names.
 pub(super) fn of_project(project: &str) -> anyhow::Result<Vec<Container>> {
     let label = format!("label=com.docker.compose.project={project}");
-    let ids = match docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &label]) {
-        Ok(ids) => ids,
-        // No client or no engine: nothing can run in containers.
-        Err(_) => return Ok(Vec::new()),
-    };
+    let ids = docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &label])?;
     let ids: Vec<&str> = ids.split_whitespace().collect();
     if ids.is_empty() {
         return Ok(Vec::new());

@@ -11,21 +11,32 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
+use anyhow::ensure;
+use stack::{Instance, Runtime};
+
 use crate::report::{Line, Outcome, Report};
 
 /// A row per container, then a row per control that was taken away.
-pub fn run<W: Write>(root: &Path, project: &str, report: &mut Report<W>) -> anyhow::Result<()> {
+pub fn run<W: Write>(root: &Path, report: &mut Report<W>) -> anyhow::Result<()> {
     report.say("\nwhat the engine does to each container")?;
     let begun = Instant::now();
-    let containers = inspect::of_project(project)?;
-    if containers.is_empty() {
+    let instance = Instance::main(root)?;
+    if instance.runtime() == Runtime::Native {
         report.add(Line {
-            name: format!("the project {project} has containers"),
+            name: "the stack runs in containers".to_owned(),
             query: None,
             outcome: Outcome::Skipped("the stack runs natively: hardening rows".to_owned()),
             after: begun.elapsed(),
         })?;
         return Ok(());
+    }
+    let project = instance.project();
+    let containers = inspect::of_project(&project)?;
+    for name in ["otel-collector", "prometheus", "loki", "promtail"] {
+        ensure!(
+            containers.iter().any(|container| container.service == name),
+            "the project {project} has no container of {name}: `just run` starts it"
+        );
     }
     for container in containers {
         let broken = controls::broken(&container);

@@ -34,11 +34,34 @@ pub(super) fn run<W: Write>(
         TraceStore::Archive(_) => &["loki"],
         _ => &["tempo", "loki"],
     };
+    let held = hold(&mut rows, root, instance, backends);
+    // Whatever happened: the stack is left whole.
+    for backend in backends {
+        instance.start_component(backend)?;
+    }
+    let Some(orders) = held? else {
+        return Ok(());
+    };
+    let target = Target::of(root, instance)?;
+    let collector = collector(&target)?;
+    rows.add("the queues drain", async || {
+        queued(&collector, backends, |items| items == 0.0).await
+    })?;
+    arrived(&mut rows, &target, &orders)
+}
+
+/// Without its backends the Collector is killed and comes back; the orders whose telemetry it must still hold.
+fn hold<W: Write>(
+    rows: &mut Rows<'_, W>,
+    root: &Path,
+    instance: &Instance,
+    backends: &[&str],
+) -> anyhow::Result<Option<Vec<Order>>> {
     for backend in backends {
         instance.stop_component(backend)?;
     }
     let target = Target::of(root, instance)?;
-    let orders = runtime.block_on(async {
+    let orders = rows.runtime.block_on(async {
         let mut orders = Vec::new();
         for _ in 0..ORDERS {
             orders.push(order(&target).await?);
@@ -68,17 +91,7 @@ pub(super) fn run<W: Write>(
             queued(&collector, backends, |items| items > 0.0).await
         })?;
     }
-    // Whatever happened: the stack is left whole.
-    for backend in backends {
-        instance.start_component(backend)?;
-    }
-    if is_back {
-        rows.add("the queues drain", async || {
-            queued(&collector, backends, |items| items == 0.0).await
-        })?;
-        arrived(&mut rows, &target, &orders)?;
-    }
-    Ok(())
+    Ok(is_back.then_some(orders))
 }
 
 fn arrived<W: Write>(

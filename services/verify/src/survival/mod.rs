@@ -7,10 +7,12 @@ mod restart;
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
 use stack::Instance;
+use stack::console::Console;
 use tokio::runtime::Runtime;
 
 use crate::backend::{Loki, Traces};
@@ -39,7 +41,7 @@ struct Rows<'a, W> {
 
 /// Runs both checks on the stack of the working copy.
 pub fn run<W: Write>(root: &Path, runtime: &Runtime, report: &mut Report<W>) -> anyhow::Result<()> {
-    let instance = Instance::main(root)?;
+    let instance = Instance::main(root)?.with_report(Arc::new(Console::of_long_work()));
     instance.run()?;
     restart::run(root, &instance, runtime, report)?;
     crash::run(root, &instance, runtime, report)

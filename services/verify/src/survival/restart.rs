@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use stack::{Instance, Volumes};
 use tokio::runtime::Runtime;
@@ -19,8 +19,8 @@ struct Before {
     lines: (usize, usize),
     /// Seconds since 1970, and the orders that Prometheus had counted by then.
     counted: (f64, f64),
-    /// Lines of the file lane in Loki.
-    filed: f64,
+    /// When the lines of the file lane begin to be counted, and how many Loki has since.
+    filed: (SystemTime, f64),
 }
 
 pub(super) fn run<W: Write>(
@@ -99,11 +99,13 @@ pub(super) fn run<W: Write>(
 }
 
 async fn before(target: &Target, order: Order) -> anyhow::Result<Before> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+    let now = SystemTime::now();
+    let at = now.duration_since(UNIX_EPOCH)?.as_secs_f64();
+    let since = now - Duration::from_secs(24 * 60 * 60);
     Ok(Before {
         lines: lines(&target.loki()?, &order).await?,
-        counted: (now, orders_at(target, now).await?),
-        filed: filed(target).await?,
+        counted: (at, orders_at(target, at).await?),
+        filed: (since, filed(target, since).await?),
         order,
     })
 }
@@ -129,10 +131,12 @@ async fn orders_at(target: &Target, at: f64) -> anyhow::Result<f64> {
     Ok(samples.iter().map(|sample| sample.value).sum())
 }
 
-async fn filed(target: &Target) -> anyhow::Result<f64> {
-    let query = r#"sum(count_over_time({job="rust_app_logs"}[24h]))"#;
+/// Lines of the file lane in Loki since then: were the window to move, what leaves it would hide what comes.
+async fn filed(target: &Target, since: SystemTime) -> anyhow::Result<f64> {
+    let seconds = since.elapsed()?.as_secs() + 1;
+    let query = format!(r#"sum(count_over_time({{job="rust_app_logs"}}[{seconds}s]))"#);
     let answer = Http::new(&target.addresses.loki)?
-        .json("/loki/api/v1/query", &[("query", query)])
+        .json("/loki/api/v1/query", &[("query", &query)])
         .await?;
     let value = &answer["data"]["result"][0]["value"][1];
     Ok(value
@@ -143,7 +147,7 @@ async fn filed(target: &Target) -> anyhow::Result<f64> {
 
 /// Loki stores an identical line once, so it cannot tell. Promtail counts what it reads since its start: were the files
 /// read again from their beginning, that would be more than what Loki has got since.
-async fn shipped_again(target: &Target, before: f64) -> anyhow::Result<Look> {
+async fn shipped_again(target: &Target, before: (SystemTime, f64)) -> anyhow::Result<Look> {
     let own = Http::new(&target.addresses.promtail)?
         .text("/metrics")
         .await?;
@@ -154,7 +158,8 @@ async fn shipped_again(target: &Target, before: f64) -> anyhow::Result<Look> {
         .filter(|sample| sample.labels.get("path").is_some_and(is_service))
         .map(|sample| sample.value)
         .sum();
-    let added = filed(target).await? - before;
+    let (since, before) = before;
+    let added = filed(target, since).await? - before;
     Ok(if read > added {
         Look::NotYet(format!(
             "read {read} lines since its start, {added} of them new"
