@@ -210,7 +210,8 @@ fn addresses(line: &str) -> Vec<String> {
 
 /// The recipes that commands name: `A=1 just up && just logs tempo`.
 fn recipes(code: &str) -> Vec<String> {
-    let commands = code.split(['&', ';', '#']);
+    let comment = code.find(" #").unwrap_or(code.len());
+    let commands = code[..comment].split(['&', ';']);
     let recipe = commands.filter_map(|command| {
         let mut words = command.split_whitespace();
         let first = words.find(|word| !word.contains('='))?;
@@ -257,7 +258,7 @@ STACK=native just run   # just what it says
 {job="b"}
 ```
 
-Type `just trace ID`; just look. `A=1 just drill all` && just stop
+Type `just trace ID`; just look. `A=1 just drill all && just stop`
 
 | where | query |
 |---|---|
