@@ -28,7 +28,7 @@ pub struct Red {
     pub word: String,
 }
 
-pub const FAULTS: [Fault; 7] = [
+pub const FAULTS: [Fault; 8] = [
     Fault {
         name: "a renamed metric",
         change: |artifacts, copy| {
@@ -60,6 +60,10 @@ pub const FAULTS: [Fault; 7] = [
     Fault {
         name: "a query with a typo in README.md",
         change: typo,
+    },
+    Fault {
+        name: "a command with a typo in README.md",
+        change: mistyped,
     },
 ];
 
@@ -260,6 +264,17 @@ fn typo(artifacts: &Artifacts, copy: &Path) -> anyhow::Result<Red> {
         unchanged: format!("README.md:{} {RIGHT}", query.line),
         word: format!("no metric {WRONG}"),
     })
+}
+
+fn mistyped(artifacts: &Artifacts, copy: &Path) -> anyhow::Result<Red> {
+    let readme = artifacts.page("README.md").context("no README.md")?;
+    let mut commands = readme.commands.iter();
+    let typed = commands
+        .find(|typed| typed.text.contains("/api/orders "))
+        .context("README.md places no order")?;
+    replace(&copy.join("README.md"), "/api/orders ", "/api/order ")?;
+    let row = format!("README.md:{} works as it is typed", typed.line);
+    Ok(red(row, "is answered 404"))
 }
 
 fn edit(file: &Path, change: impl FnOnce(&mut Value)) -> anyhow::Result<()> {
