@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
+use anyhow::bail;
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::Semaphore;
 
-use crate::check::{Scene, epoch_seconds, live};
+use crate::check::{Baseline, Scene, epoch_seconds, live};
 use crate::claim::{Claim, Row};
 use crate::claims::sabotage::{Copy, FAULTS, Red};
 use crate::claims::{self, Counts};
@@ -251,9 +252,35 @@ async fn take_baseline<W: Write>(
             scene.baseline.series.insert(promql.clone(), series);
         }
     }
-    let scrape = scene.collector.metrics().await?;
-    scene.baseline.take_gaps(&scrape);
+    let flow = steady_flow(scene, patience).await?;
+    scene.baseline.gaps = flow.gaps;
+    scene.baseline.losses = flow.losses;
     Ok(())
+}
+
+/// What the Collector has taken and not sent. An item between receiver and exporter is in no queue: only what two looks
+/// find alike is a gap, or the row about it would miss an item less than nothing.
+async fn steady_flow(scene: &Scene, patience: Duration) -> anyhow::Result<Baseline> {
+    let mut last = Baseline::default();
+    let settled = poll(patience, PAUSE, async || {
+        let scrape = match scene.collector.metrics().await {
+            Ok(scrape) => scrape,
+            Err(error) => return Look::NotYet(format!("{error:#}")),
+        };
+        let mut now = Baseline::default();
+        let is_empty = now.take_gaps(&scrape);
+        let is_steady = now.gaps == last.gaps;
+        last = now;
+        match is_empty && is_steady {
+            true => Look::Holds(String::new()),
+            false => Look::NotYet("the Collector's counts move".to_owned()),
+        }
+    })
+    .await;
+    match settled.outcome {
+        Outcome::Failed(state) => bail!("no baseline: {state}"),
+        _ => Ok(last),
+    }
 }
 
 /// The first service whose newest sample is older than `begun`.
@@ -294,10 +321,14 @@ async fn behind(scene: &Scene) -> anyhow::Result<Option<String>> {
         let samples = scene.prometheus.query(promql).await?;
         Ok(samples.iter().map(|sample| sample.value).sum())
     };
-    let source =
-        sum(r#"sum(http_server_request_duration_seconds_count{service_name=~"gateway|product"})"#)
-            .await?;
-    let copy = sum("sum(http_requests_total)").await?;
+    // Of processes that run: of others, the copies outlive their source where Prometheus itself was started again.
+    const ALIVE: &str =
+        "and on (service_name, instance) (time() - timestamp(process_uptime_seconds) < 30)";
+    let source = sum(&format!(
+        r#"sum(http_server_request_duration_seconds_count{{service_name=~"gateway|product"}} {ALIVE})"#
+    ))
+    .await?;
+    let copy = sum(&format!("sum(http_requests_total {ALIVE})")).await?;
     if source != copy {
         return Ok(Some(format!(
             "http_requests_total is {copy}, its source {source}"

@@ -60,10 +60,11 @@ impl Prometheus {
     }
 
     /// When the running process of a service or component was started; of all of them, the first. It reports that itself,
-    /// so what was said earlier is another process's.
+    /// so what was said earlier is another process's. Six days ago at most: Loki keeps a week, and refuses to be asked for more.
     pub async fn began(&self, program: Option<&str>) -> anyhow::Result<SystemTime> {
         /// Between its start and its first line, a process rounds its clock.
         const SLACK: f64 = 2.0;
+        const LONGEST: Duration = Duration::from_secs(6 * 24 * 60 * 60);
         let (of, which) = match program {
             Some(program) => (format!(r#"{{service_name="{program}"}}"#), "max"),
             None => (r#"{service_name!=""}"#.to_owned(), "min"),
@@ -77,7 +78,8 @@ impl Prometheus {
         let samples = self.query(&promql).await?;
         let began = samples.first().map(|sample| sample.value - SLACK);
         let began = began.with_context(|| format!("no answer to {promql}"))?;
-        Ok(SystemTime::UNIX_EPOCH + Duration::try_from_secs_f64(began)?)
+        let began = SystemTime::UNIX_EPOCH + Duration::try_from_secs_f64(began)?;
+        Ok(began.max(SystemTime::now() - LONGEST))
     }
 
     /// Each series of a query over time, with its newest number; one that never has a number is left out.

@@ -34,7 +34,8 @@ pub(super) async fn lines(scene: &Scene, logql: &str, holds: Lines) -> anyhow::R
 
 /// Ids filter lines, but the label list must not have them: one stream per trace would be thousands of streams.
 pub(super) async fn ids_are_no_labels(scene: &Scene) -> anyhow::Result<Look> {
-    let labels = scene.loki.label_names(scene.driven.started).await?;
+    let lifetime = scene.prometheus.began(None).await?;
+    let labels = scene.loki.label_names(lifetime).await?;
     let wanted = ["job", "lane", "level", "service_name", "component"];
     if let Some(id) = ["trace_id", "span_id"]
         .into_iter()

@@ -90,8 +90,6 @@ pub(super) async fn older_lines(
 async fn lifetime(scene: &Scene) -> anyhow::Result<(SystemTime, Duration)> {
     let now = SystemTime::now();
     let since = scene.prometheus.began(None).await?;
-    // Loki keeps a week, and refuses to be asked for more.
-    let since = since.max(now - Duration::from_secs(6 * 24 * 60 * 60));
     let step = now.duration_since(since)? / POINTS;
     Ok((since, step.max(Duration::from_secs(1))))
 }

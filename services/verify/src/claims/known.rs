@@ -26,12 +26,14 @@ const FREE: [&str; 3] = ["instance", "le", "quantile"];
 
 impl Known {
     pub async fn of(scene: &Scene) -> anyhow::Result<Self> {
-        let since = scene.driven.started;
-        let mut loki = scene.loki.label_names(since).await?;
+        // Components may have said nothing since the drive began.
+        let lifetime = scene.prometheus.began(None).await?;
+        let mut loki = scene.loki.label_names(lifetime).await?;
         loki.extend(LOKI_ADDS.map(str::to_owned));
         let now = SystemTime::now();
         for lane in [r#"{lane="otlp"}"#, r#"{lane="file"}"#] {
-            for line in scene.loki.query(lane, since, now).await? {
+            let lines = scene.loki.query(lane, scene.driven.started, now);
+            for line in lines.await? {
                 loki.extend(line.metadata.into_keys());
             }
         }
