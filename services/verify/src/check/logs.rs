@@ -34,8 +34,7 @@ pub(super) async fn lines(scene: &Scene, logql: &str, holds: Lines) -> anyhow::R
 
 /// Ids filter lines, but the label list must not have them: one stream per trace would be thousands of streams.
 pub(super) async fn ids_are_no_labels(scene: &Scene) -> anyhow::Result<Look> {
-    let lifetime = scene.prometheus.began(None).await?;
-    let labels = scene.loki.label_names(lifetime).await?;
+    let labels = scene.loki.label_names(scene.driven.started).await?;
     let wanted = ["job", "lane", "level", "service_name", "component"];
     if let Some(id) = ["trace_id", "span_id"]
         .into_iter()
@@ -43,6 +42,9 @@ pub(super) async fn ids_are_no_labels(scene: &Scene) -> anyhow::Result<Look> {
     {
         return Ok(Look::Broken(format!("{id} is a label: {labels:?}")));
     }
+    // Components may have said nothing since the drive began.
+    let began = scene.prometheus.began(None).await?;
+    let labels = scene.loki.label_names(began).await?;
     Ok(
         match wanted.iter().find(|label| !labels.contains(**label)) {
             Some(missing) => Look::NotYet(format!("no label {missing}: {labels:?}")),
