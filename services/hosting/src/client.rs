@@ -8,15 +8,16 @@
 //! | [`Error::TimedOut`] | `timeout`, also after the head: then the span has no status |
 //! | [`Error::Broken`], [`Error::TooLarge`] | `body` |
 
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::{Once, once};
 use http::{Request, Response, Uri};
-use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -50,7 +51,7 @@ struct Exchange {
 }
 
 /// The body of an answer, read to its end or to where it broke off.
-struct Read(Option<Result<Bytes, BoxError>>);
+type Read = StreamBody<Once<Ready<Result<Frame<Bytes>, BoxError>>>>;
 
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -142,37 +143,12 @@ impl Service<Request<Full<Bytes>>> for Exchange {
         let whole = async {
             let (head, body) = answer.await?.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await;
-            let body = Read(Some(body.map(|body| body.to_bytes())));
+            let read = body.map(|body| Frame::data(body.to_bytes()));
+            let body = StreamBody::new(once(ready(read)));
             Ok(Response::from_parts(head, body))
         };
         let whole = timeout(self.timeout, whole);
         Box::pin(async { whole.await? })
-    }
-}
-
-// === impl Read ===
-
-impl Body for Read {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Poll::Ready(self.0.take().map(|read| read.map(Frame::data)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            Some(Ok(bytes)) => SizeHint::with_exact(bytes.len() as u64),
-            Some(Err(_)) => SizeHint::default(),
-            None => SizeHint::with_exact(0),
-        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
-use anyhow::bail;
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::Semaphore;
@@ -224,14 +223,20 @@ async fn take_baseline<W: Write>(
     if let Err(error) = scene.driver.ready().await {
         report.say(format_args!("{error:#}"))?;
     }
+    let mut flow = Baseline::default();
     let settled = poll(patience, PAUSE, async || {
-        let state = async { anyhow::Ok((stale(scene, begun).await?, behind(scene).await?)) };
+        let state = async {
+            let late = [
+                busy(scene, &mut flow).await?,
+                stale(scene, begun).await?,
+                behind(scene).await?,
+            ];
+            anyhow::Ok(late.into_iter().flatten().next())
+        };
         match state.await {
             Err(error) => Look::NotYet(format!("{error:#}")),
-            Ok((Some(state), _) | (None, Some(state))) => Look::NotYet(state),
-            Ok((None, None)) => {
-                Look::Holds("all four services, recording rules, empty queues".to_owned())
-            }
+            Ok(Some(state)) => Look::NotYet(state),
+            Ok(None) => Look::Holds("all four services, recording rules, empty queues".to_owned()),
         }
     })
     .await;
@@ -252,35 +257,20 @@ async fn take_baseline<W: Write>(
             scene.baseline.series.insert(promql.clone(), series);
         }
     }
-    let flow = steady_flow(scene, patience).await?;
     scene.baseline.gaps = flow.gaps;
     scene.baseline.losses = flow.losses;
     Ok(())
 }
 
-/// What the Collector has taken and not sent. An item between receiver and exporter is in no queue: only what two looks
-/// find alike is a gap, or the row about it would miss an item less than nothing.
-async fn steady_flow(scene: &Scene, patience: Duration) -> anyhow::Result<Baseline> {
-    let mut last = Baseline::default();
-    let settled = poll(patience, PAUSE, async || {
-        let scrape = match scene.collector.metrics().await {
-            Ok(scrape) => scrape,
-            Err(error) => return Look::NotYet(format!("{error:#}")),
-        };
-        let mut now = Baseline::default();
-        let is_empty = now.take_gaps(&scrape);
-        let is_steady = now.gaps == last.gaps;
-        last = now;
-        match is_empty && is_steady {
-            true => Look::Holds(String::new()),
-            false => Look::NotYet("the Collector's counts move".to_owned()),
-        }
-    })
-    .await;
-    match settled.outcome {
-        Outcome::Failed(state) => bail!("no baseline: {state}"),
-        _ => Ok(last),
-    }
+/// Whether the Collector is busy. An item between receiver and exporter is in no queue: only a gap that two looks find alike
+/// is one, or the row about it would miss an item less than nothing.
+async fn busy(scene: &Scene, last: &mut Baseline) -> anyhow::Result<Option<String>> {
+    let scrape = scene.collector.metrics().await?;
+    let mut now = Baseline::default();
+    let is_empty = now.take_gaps(&scrape);
+    let is_steady = now.gaps == last.gaps;
+    *last = now;
+    Ok((!(is_empty && is_steady)).then(|| "the Collector's queues or counts move".to_owned()))
 }
 
 /// The first service whose newest sample is older than `begun`.
@@ -315,7 +305,7 @@ async fn stale(scene: &Scene, begun: SystemTime) -> anyhow::Result<Option<String
     Ok((!is_flushed).then(|| "the span metrics are older than the run".to_owned()))
 }
 
-/// Whether the recording rules or the Collector's queues lag behind.
+/// Whether the recording rules lag behind.
 async fn behind(scene: &Scene) -> anyhow::Result<Option<String>> {
     let sum = async |promql: &str| -> anyhow::Result<f64> {
         let samples = scene.prometheus.query(promql).await?;
@@ -329,14 +319,7 @@ async fn behind(scene: &Scene) -> anyhow::Result<Option<String>> {
     ))
     .await?;
     let copy = sum(&format!("sum(http_requests_total {ALIVE})")).await?;
-    if source != copy {
-        return Ok(Some(format!(
-            "http_requests_total is {copy}, its source {source}"
-        )));
-    }
-    let scrape = scene.collector.metrics().await?;
-    let is_empty = scene.baseline.clone().take_gaps(&scrape);
-    Ok((!is_empty).then(|| "the Collector's queues are not empty".to_owned()))
+    Ok((source != copy).then(|| format!("http_requests_total is {copy}, its source {source}")))
 }
 
 /// Drives, and meanwhile watches whom the services are connected to.

@@ -30,7 +30,7 @@ pub(super) async fn typed(scene: &Scene, typed: &Typed) -> anyhow::Result<Look> 
     let mut text = typed.text.clone();
     for found in Regex::new(r"localhost:(\d+)")?.captures_iter(&typed.text) {
         match real_port(&scene.artifacts, &found[1]) {
-            Ok(real) => text = text.replace(&found[0], &format!("localhost:{real}")),
+            Ok((_, real)) => text = text.replace(&found[0], &format!("localhost:{real}")),
             Err(state) => return Ok(Look::Broken(state)),
         }
     }

@@ -230,8 +230,9 @@ pub(super) async fn address(scene: &Scene, url: &str) -> anyhow::Result<Look> {
     let Some((port, path)) = split(url) else {
         return Ok(Look::Broken(format!("{url} has no port")));
     };
-    let Some(name) = port_name(artifacts, port) else {
-        return Ok(Look::Broken(format!("no port of .env is {port}")));
+    let (name, real) = match real_port(artifacts, port) {
+        Ok(found) => found,
+        Err(state) => return Ok(Look::Broken(state)),
     };
     if name.starts_with("TEMPO") {
         if let Err(missing) = scene.tempo() {
@@ -240,10 +241,6 @@ pub(super) async fn address(scene: &Scene, url: &str) -> anyhow::Result<Look> {
     } else if name.starts_with("GRAFANA") && scene.grafana.is_none() {
         return Ok(Look::Missing("no grafana: its own pages".to_owned()));
     }
-    let real = match real_port(artifacts, port) {
-        Ok(real) => real,
-        Err(state) => return Ok(Look::Broken(state)),
-    };
     let trace = scene.driven.trace_id(Case::Order).unwrap_or_default();
     let path = path.replace("TRACE_ID", trace);
     let http = Http::new(&format!("http://127.0.0.1:{real}"))?;
@@ -265,13 +262,16 @@ fn port_name<'a>(artifacts: &'a Artifacts, port: &str) -> Option<&'a str> {
         .next()
 }
 
-/// The port of the running system for one that a page names.
-pub(super) fn real_port<'a>(artifacts: &'a Artifacts, shipped: &str) -> Result<&'a str, String> {
+/// The name of a port that a page names, and what it is in the running system.
+pub(super) fn real_port<'a>(
+    artifacts: &'a Artifacts,
+    shipped: &str,
+) -> Result<(&'a str, &'a str), String> {
     let name =
         port_name(artifacts, shipped).ok_or_else(|| format!("no port of .env is {shipped}"))?;
     let real = artifacts.variables.get(name);
     let real = real.ok_or_else(|| format!("{name} has no value"))?;
-    Ok(real)
+    Ok((name, real))
 }
 
 fn split(url: &str) -> Option<(&str, &str)> {
