@@ -92,7 +92,7 @@ impl Instance {
                 pid: record.identity.pid,
             });
         }
-        state.remove(component.name)
+        state.remove(&[component.name])
     }
 
     fn stop_where(&self, chosen: impl Fn(&Component) -> bool) -> Result<()> {
@@ -137,29 +137,38 @@ impl Instance {
             .filter(|component| chosen(component))
             .filter_map(|component| Some((component, state.last(component.name)?.identity.clone())))
             .collect();
-        for (component, _) in &recorded {
-            state.mark_stopping(component.name)?;
-            self.report.event(&Event::Stopping {
-                component: component.name,
-            });
+        if recorded.is_empty() {
+            return Ok(false);
         }
+        let names: Vec<_> = recorded.iter().map(|(c, _)| c.name).collect();
+        let marked = state.mark_stopping(&names);
+        for component in &names {
+            self.report.event(&Event::Stopping { component });
+        }
+        let mut ended = Vec::new();
+        let mut stays = None;
         let stops = stop_all(&recorded);
         for ((component, identity), (how, elapsed)) in recorded.iter().zip(stops) {
-            let name = component.name;
+            let component = component.name;
             if how == Stopped::Never {
-                return Err(Error::DoesNotEnd {
-                    component: name.to_owned(),
+                stays = Some(Error::DoesNotEnd {
+                    component: component.to_owned(),
                     pid: identity.pid,
                 });
+                continue;
             }
-            state.remove(name)?;
+            ended.push(component);
             self.report.event(&Event::Stopped {
-                component: name,
+                component,
                 elapsed,
                 killed: how == Stopped::Killed,
             });
         }
-        Ok(!recorded.is_empty())
+        // No reason to leave the rest running: stopping it may be what makes room on a full disk.
+        if let Err(error) = marked.and(state.remove(&ended)) {
+            self.report.event(&Event::Note(&error.to_string()));
+        }
+        stays.map_or(Ok(true), Err)
     }
 
     /// The named processes, in the order of every stop.

@@ -359,7 +359,7 @@ impl Instance {
         let log = self.process_log(component.name);
         let tail = |lines| tail(&log, process.log_offset, lines);
         if let Some(status) = process.exit() {
-            state.remove(component.name)?;
+            state.remove(&[component.name])?;
             let status = status.to_string();
             return Err(Error::Exited {
                 component: component.name.to_owned(),
@@ -397,7 +397,7 @@ impl Instance {
                 pid: record.identity.pid,
             });
         }
-        state.remove(component.name)
+        state.remove(&[component.name])
     }
 
     fn require_ports(&self, component: &Component) -> Result<()> {

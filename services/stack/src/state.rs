@@ -135,15 +135,19 @@ impl State {
         self.write()
     }
 
-    pub(crate) fn mark_stopping(&mut self, name: &str) -> Result<()> {
-        if let Some(record) = self.components.get_mut(name) {
-            record.is_stopping = true;
+    pub(crate) fn mark_stopping(&mut self, names: &[&str]) -> Result<()> {
+        for name in names {
+            if let Some(record) = self.components.get_mut(*name) {
+                record.is_stopping = true;
+            }
         }
         self.write()
     }
 
-    pub(crate) fn remove(&mut self, name: &str) -> Result<()> {
-        self.components.remove(name);
+    pub(crate) fn remove(&mut self, names: &[&str]) -> Result<()> {
+        for name in names {
+            self.components.remove(*name);
+        }
         self.write()
     }
 
@@ -176,10 +180,12 @@ impl Lock {
             }
             Err(TryLockError::Error(source)) => return Err(source).context("lock", path),
         }
-        file.set_len(0)
-            .and_then(|()| file.rewind())
-            .context("write", path)?;
-        write!(file, "{}", std::process::id()).context("write", path)?;
+        // Only a name for others to read, and no reason not to stop something on a full disk.
+        drop(
+            file.set_len(0)
+                .and_then(|()| file.rewind())
+                .and_then(|()| write!(file, "{}", std::process::id())),
+        );
         Ok(Self(file))
     }
 
@@ -250,7 +256,7 @@ mod tests {
         state.insert("loki", record(own_identity())).unwrap();
         let again = State::read(&path).unwrap();
         assert_eq!(again.alive("loki").unwrap().log_offset, 7);
-        state.remove("loki").unwrap();
+        state.remove(&["loki"]).unwrap();
         assert!(State::read(&path).unwrap().last("loki").is_none());
     }
 

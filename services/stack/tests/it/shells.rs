@@ -131,6 +131,20 @@ fn down_stops_what_an_interrupted_check_has_left_and_not_what_one_still_uses() {
 }
 
 #[test]
+fn what_runs_is_stopped_also_where_nothing_can_be_written_down() {
+    let bench = Bench::without_client();
+    let home = bench.path("repository/.stack");
+    let mut child = Leftover::new(&home);
+    // As a full disk would, for whoever runs the test.
+    fs::create_dir(home.join("state.json.next")).unwrap();
+    let down = bench.stack(&["down"], &[]);
+    assert!(!child.runs(), "{}", down.stderr);
+    assert!(!down.is_success && down.stderr.contains("cannot write"));
+    fs::remove_dir(home.join("state.json.next")).unwrap();
+    assert!(bench.stack(&["down"], &[]).is_success);
+}
+
+#[test]
 fn an_instance_is_held_by_one_until_that_one_is_done() {
     let dir = tempfile::tempdir().unwrap();
     let open = || stack::Instance::isolated(&crate::repository::root(), dir.path()).unwrap();
