@@ -51,6 +51,7 @@ pub async fn serve(config: Config, ctx: ServiceContext) -> anyhow::Result<()> {
     let metrics = Metrics::new();
     let ttl = config.reservation_ttl;
     let store = Store::open(&config.data_dir, ttl, reserving, metrics.clone()).await?;
+    metrics.found_open(store.open_reservations().await?);
     let listener = hosting::bind(config.listen).await?;
     let sweeping = telemetry::spawn(sweeper::run(store.clone(), ttl, ctx.clone()));
     let inventory = Inventory::new(store.clone(), metrics, config.faults, ctx.log.clone());

@@ -1,14 +1,16 @@
 //! `shop.inventory.reservations`: what became of reservations. A repeated answer is not counted again.
+//! `shop.inventory.open_reservations`: those that hold stock and are not final, also from before a restart.
 //!
 //! The store counts what it commits: only there no caller can go away in between.
 
-use telemetry::metrics::{Counter, KeyValue, meter};
+use telemetry::metrics::{Counter, KeyValue, UpDownCounter, meter};
 use telemetry::names::attributes::{RESERVATION_OUTCOME, RESERVATION_OUTCOMES};
-use telemetry::names::metrics::RESERVATIONS;
+use telemetry::names::metrics::{OPEN_RESERVATIONS, RESERVATIONS};
 
 #[derive(Clone)]
 pub(crate) struct Metrics {
     reservations: Counter<u64>,
+    open: UpDownCounter<i64>,
 }
 
 #[derive(Clone, Copy)]
@@ -31,12 +33,30 @@ impl Metrics {
         for outcome in RESERVATION_OUTCOMES {
             reservations.add(0, &[KeyValue::new(RESERVATION_OUTCOME, *outcome)]);
         }
-        Self { reservations }
+        let open = meter()
+            .i64_up_down_counter(OPEN_RESERVATIONS)
+            .with_unit("{reservation}")
+            .with_description("Reservations that are neither confirmed, released nor expired.")
+            .build();
+        Self { reservations, open }
     }
 
-    pub(crate) fn count(&self, outcome: Outcome, reservations: usize) {
-        let outcome = KeyValue::new(RESERVATION_OUTCOME, outcome.name());
-        self.reservations.add(reservations as u64, &[outcome]);
+    /// What the store holds at the start. Without it, what an earlier process has reserved would be missing when it ends.
+    pub(crate) fn found_open(&self, reservations: i64) {
+        self.open.add(reservations, &[]);
+    }
+
+    pub(crate) fn count(&self, outcome: Outcome, reservations: u32) {
+        let name = KeyValue::new(RESERVATION_OUTCOME, outcome.name());
+        self.reservations.add(reservations.into(), &[name]);
+        let reservations = i64::from(reservations);
+        match outcome {
+            Outcome::Reserved => self.open.add(reservations, &[]),
+            Outcome::Rejected => {}
+            Outcome::Confirmed | Outcome::Released | Outcome::Expired => {
+                self.open.add(-reservations, &[]);
+            }
+        }
     }
 }
 

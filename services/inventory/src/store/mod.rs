@@ -49,6 +49,15 @@ impl Store {
         })
     }
 
+    /// Reservations that hold stock and are not final.
+    pub(crate) async fn open_reservations(&self) -> Result<i64, Error> {
+        let mut connection = self.store.read().await?;
+        let query =
+            sqlx::query_scalar("SELECT count(*) FROM reservations WHERE state = 'reserved'")
+                .fetch_one(&mut *connection);
+        Ok(query.await?)
+    }
+
     /// What can be reserved now, by product. Unknown products are left out.
     pub(crate) async fn levels(&self, products: &[String]) -> Result<Vec<(String, i64)>, Error> {
         let products = serde_json::to_string(products).unwrap_or_default();

@@ -42,7 +42,8 @@ impl Store {
         .fetch_all(&mut **transaction);
         let orders: Vec<String> = store.query(UPDATE_RESERVATIONS, expired).await?;
 
-        let (metrics, count) = (self.metrics.clone(), orders.len());
+        let metrics = self.metrics.clone();
+        let count = u32::try_from(orders.len()).unwrap_or(u32::MAX);
         writing
             .commit(move || metrics.count(Outcome::Expired, count))
             .await?;

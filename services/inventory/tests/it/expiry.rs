@@ -39,7 +39,7 @@ INTERNAL inventory.sweep [inventory]
     // Nobody has taken it meanwhile.
     assert_eq!(inventory.confirm("a").await.unwrap(), Outcome::Confirmed);
     assert_eq!(inventory.level(SCARCE).await, 6);
-    // Taken twice, and it ended twice: none is open, as the dashboard computes it.
+    // Taken twice, and it ended twice: none is open.
     for (outcome, count) in [
         ("reserved", 2.0),
         ("expired", 1.0),
@@ -49,6 +49,8 @@ INTERNAL inventory.sweep [inventory]
         let counter = inventory.reservations(outcome);
         poll_async("the count", || counter.total_is(count)).await;
     }
+    let open = inventory.open_reservations();
+    poll_async("none open", || open.total_is(0.0)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use proto::inventory::v1::{
     ConfirmRequest, GetStockRequest, ReleaseRequest, ReservationLine, ReserveRequest,
     ReserveResponse, confirm_response, reserve_response,
 };
-use telemetry_testing::{Child, Matcher, Point, Sink, poll_async, tree};
+use telemetry_testing::{Child, Matcher, Point, PointKind, Sink, poll_async, tree};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
@@ -103,6 +103,13 @@ impl Inventory {
             .metric("shop.inventory.reservations")
             .unit("{reservation}")
             .attribute("shop.reservation.outcome", outcome)
+    }
+
+    pub(crate) fn open_reservations(&self) -> Matcher<Point> {
+        self.sink
+            .metric("shop.inventory.open_reservations")
+            .kind(PointKind::UpDownCounter)
+            .unit("{reservation}")
     }
 
     /// Waits until the spans of the trace have this shape. All have the caller as their ancestor, whom the sink never sees.

@@ -96,6 +96,8 @@ async fn each_outcome_is_counted_once_and_from_zero() {
         let counter = inventory.reservations(outcome);
         poll_async("the count", || counter.total_is(count)).await;
     }
+    let open = inventory.open_reservations();
+    poll_async("none open", || open.total_is(0.0)).await;
     let released = inventory.sink.log().event("inventory.released");
     poll_async("the log record of the one release", || {
         match released.matching().len() {
@@ -104,6 +106,24 @@ async fn each_outcome_is_counted_once_and_from_zero() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_process_has_reserved_is_open() {
+    let before = Inventory::start();
+    before.reserved("a", &[(SCARCE, 1)]).await;
+    before.reserved("b", &[(SCARCE, 1)]).await;
+    before.confirm("b").await.unwrap();
+    let open = before.open_reservations();
+    poll_async("one open", || open.total_is(1.0)).await;
+
+    let data = before.child.data_dir().display().to_string();
+    before.child.kill();
+    let after = Inventory::start_with(&[("SHOP_DATA_DIR", &data)]);
+    let open = after.open_reservations();
+    poll_async("the same one", || open.total_is(1.0)).await;
+    after.confirm("a").await.unwrap();
+    poll_async("none", || open.total_is(0.0)).await;
 }
 
 /// Under overload callers give up all the time. One of them missed would be open, or less than none, for good.
@@ -138,6 +158,7 @@ async fn what_a_caller_that_goes_away_has_reserved_is_counted() {
     let total = |outcome| inventory.reservations(outcome).total().unwrap();
     assert_eq!(total("reserved"), total("released"));
     assert!(total("released") > 0.0);
+    assert_eq!(inventory.open_reservations().total().unwrap(), 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

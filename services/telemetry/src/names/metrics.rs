@@ -77,6 +77,8 @@ metrics! {
     ORDER_VALUE = "shop.order.value", Histogram, "EUR", [];
     /// Reservations, by what became of them.
     RESERVATIONS = "shop.inventory.reservations", Counter, "{reservation}", ["shop.reservation.outcome"];
+    /// Reservations that hold stock and are not final.
+    OPEN_RESERVATIONS = "shop.inventory.open_reservations", UpDownCounter, "{reservation}", [];
     /// Log records that did not reach a lane.
     LOG_DROPPED = "shop.log.dropped", Counter, "{record}", ["lane", "reason"];
     /// Processor time.
