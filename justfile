@@ -8,53 +8,53 @@ _default:
 # Start the Collector and its backends: on Docker if an engine answers, else natively (STACK=docker|native decides).
 [group('run')]
 up *args:
-    cargo run --locked -p stack -- up {{ args }}
+    cargo run --locked --bin stack -- up {{ args }}
 
 # Start everything: stack, four services, one order; print its trace, logs and metrics.
 [group('run')]
 run *args:
-    cargo run --locked -p stack -- run {{ args }}
-    cargo run --quiet --locked -p verify -- first-order
+    cargo run --locked --bin stack -- run {{ args }}
+    cargo run --quiet --locked --bin verify -- first-order
 
 # Stop the four services, or what is named, e.g. `just stop loki`; everything else stays, `just run` starts it again.
 [group('run')]
 stop *names:
-    cargo run --quiet --locked -p stack -- stop {{ names }}
+    cargo run --quiet --locked --bin stack -- stop {{ names }}
 
 # Stop everything; data stays. `just down --volumes` forgets it, and says what.
 [group('run')]
 down *args:
-    cargo run --quiet --locked -p stack -- down {{ args }}
+    cargo run --quiet --locked --bin stack -- down {{ args }}
 
 # Makes stand-ins for images that no registry gives, from the native programs; `--remove` takes them away.
 [group('run')]
 images *args:
-    cargo run --quiet --locked -p stack -- images {{ args }}
+    cargo run --quiet --locked --bin stack -- images {{ args }}
 
 # What runs, where, how much memory.
 [group('look')]
 status:
-    cargo run --quiet --locked -p stack -- status
+    cargo run --quiet --locked --bin stack -- status
 
 # The output of one component, e.g. `just logs otel-collector` (-f follows).
 [group('look')]
 logs name *args:
-    cargo run --quiet --locked -p stack -- logs {{ name }} {{ args }}
+    cargo run --quiet --locked --bin stack -- logs {{ name }} {{ args }}
 
 # Follows one request hop by hop, and names the first that is broken, with the remedy.
 [group('look')]
 doctor *args:
-    cargo run --quiet --locked -p drill -- doctor {{ args }}
+    cargo run --quiet --locked --bin drill -- doctor {{ args }}
 
 # How long telemetry takes to be found (`freshness`), or how many series traffic makes (`cardinality --orders 10000`).
 [group('look')]
 measure what *args:
-    cargo run --quiet --locked -p verify -- {{ what }} {{ args }}
+    cargo run --quiet --locked --bin verify -- {{ what }} {{ args }}
 
 # A trace as a waterfall with its log lines in place.
 [group('look')]
 trace id *args:
-    cargo run --quiet --locked -p verify -- trace {{ id }} {{ args }}
+    cargo run --quiet --locked --bin verify -- trace {{ id }} {{ args }}
 
 # Everything that needs no stack: formatting, lints, documentation, tests.
 [group('check')]
@@ -68,7 +68,7 @@ test:
 # Every claim against the running stack: a row each, then `N passed, N failed, N skipped`.
 [group('check')]
 verify *args:
-    cargo run --quiet --locked -p verify -- run {{ args }}
+    cargo run --quiet --locked --bin verify -- run {{ args }}
 
 # Dashboards and data sources against the types of the pinned Grafana. Needs Node.js with npm.
 [group('check')]
@@ -78,19 +78,19 @@ schema:
 # How the engine confines each container, and that each missing control is told. Needs the stack on Docker.
 [group('check')]
 containment:
-    cargo run --quiet --locked -p verify -- containers
+    cargo run --quiet --locked --bin verify -- containers
 
 # Stops and starts the stack, then kills its Collector: nothing may be lost, or told twice.
 [group('check')]
 survival:
-    cargo run --quiet --locked -p verify -- survival
+    cargo run --quiet --locked --bin verify -- survival
 
 # Open-loop load with latency from the intended start, e.g. `just load --rate 50 --duration 1m --json load.json`.
 [group('learn')]
 load *args:
-    cargo run --quiet --locked -p loadgen -- {{ args }}
+    cargo run --quiet --locked --bin loadgen -- {{ args }}
 
 # Breaks a stack of its own: the alert fires, the symptom shows, the fix clears it. `list`, a name, or `all`.
 [group('learn')]
 drill *names="list":
-    cargo run --quiet --locked -p drill -- {{ names }}
+    cargo run --quiet --locked --bin drill -- {{ names }}

@@ -16,7 +16,7 @@ impl Place {
             Self::Main => format!("just {words}"),
             Self::Isolated(dir) => {
                 let dir = dir.display();
-                format!("cargo run -q -p stack -- --isolated {dir} {words}")
+                format!("cargo run -q --bin stack -- --isolated {dir} {words}")
             }
         }
     }
@@ -40,7 +40,7 @@ mod tests {
         let own = Place::Isolated("/tmp/x".into());
         assert_eq!(
             own.command("up"),
-            "cargo run -q -p stack -- --isolated /tmp/x up"
+            "cargo run -q --bin stack -- --isolated /tmp/x up"
         );
     }
 }

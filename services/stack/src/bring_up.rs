@@ -471,7 +471,7 @@ impl Instance {
         }
     }
 
-    /// All of them, whichever is wanted: cargo would build what they share anew for each other set.
+    /// All of them, whichever is wanted: the next one is then there.
     fn build_services(&self, cancelled: &AtomicBool) -> Result<Programs> {
         let services = COMPONENTS.iter().filter(|component| component.is_service());
         let names: Vec<_> = services.map(|component| component.name).collect();
@@ -480,6 +480,6 @@ impl Instance {
                 command.arg("--release");
             }
         };
-        self.build_packages("services", &names, alter, cancelled)
+        self.build_programs("services", &names, alter, cancelled)
     }
 }

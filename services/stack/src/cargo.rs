@@ -29,12 +29,14 @@ struct Target {
 }
 
 impl Instance {
-    /// Builds the programs of the packages of the same names; costs little when nothing has changed. `alter` adds to
-    /// the command what it needs.
-    pub(crate) fn build_packages(
+    /// Builds programs; costs little when nothing has changed. `alter` adds to the command what it needs.
+    ///
+    /// They are named as programs of the workspace, as in `justfile`: with `--package`, cargo chooses the features of
+    /// the libraries for that one alone, and compiles half of them anew for the next.
+    pub(crate) fn build_programs(
         &self,
         what: &'static str,
-        packages: &[&str],
+        names: &[&str],
         alter: impl FnOnce(&mut Command),
         cancelled: &AtomicBool,
     ) -> Result<Programs> {
@@ -42,11 +44,10 @@ impl Instance {
         command.current_dir(&self.root).args([
             "build",
             "--locked",
-            "--bins",
             "--message-format=json-render-diagnostics",
         ]);
-        for package in packages {
-            command.args(["--package", package]);
+        for name in names {
+            command.args(["--bin", name]);
         }
         alter(&mut command);
         let log = self
@@ -59,7 +60,7 @@ impl Instance {
             log: log.clone(),
         };
         let programs = programs(&job.answer(&*self.report, cancelled)?);
-        match packages.iter().find(|name| !programs.contains_key(**name)) {
+        match names.iter().find(|name| !programs.contains_key(**name)) {
             None => Ok(programs),
             Some(name) => Err(Error::Build {
                 what,
@@ -134,7 +135,7 @@ warning: not JSON
             }
         };
         let programs = instance
-            .build_packages("small", &["small"], alter, &AtomicBool::new(false))
+            .build_programs("small", &["small"], alter, &AtomicBool::new(false))
             .unwrap();
         let small = programs["small"].canonicalize().unwrap();
         assert!(small.starts_with(root.canonicalize().unwrap().join("elsewhere")));

@@ -55,7 +55,7 @@ impl Instance {
                 // The target is named, or build scripts and procedural macros would be static too.
                 .args(["--release", "--target", &host]);
         };
-        self.build_packages(what, names, alter, &AtomicBool::new(false))
+        self.build_programs(what, names, alter, &AtomicBool::new(false))
             .map_err(explained)
     }
 

@@ -132,7 +132,7 @@ fn a_service_is_built_at_each_start_and_restarted_only_if_that_made_another_file
     assert_eq!(told, ["everything runs already"]);
     let calls = fs::read_to_string(bench.path("calls")).unwrap();
     assert_eq!(calls.lines().count(), 2, "{calls}");
-    assert!(calls.lines().all(|call| call.contains("--package order")));
+    assert!(calls.lines().all(|call| call.contains("--bin order")));
 
     bench.build("debug");
     let status = bench.stack().status().unwrap();
