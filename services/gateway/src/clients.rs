@@ -139,7 +139,7 @@ impl Clients {
             StatusCode::OK => serde_json::from_slice(answer.body())
                 .map_err(|error| failed(Trouble::Failed, error.into())),
             StatusCode::NOT_FOUND => Err(Failure::NotFound("product")),
-            StatusCode::SERVICE_UNAVAILABLE => Err(refused(Trouble::Unreachable)),
+            StatusCode::SERVICE_UNAVAILABLE => Err(refused(Trouble::Unavailable)),
             StatusCode::GATEWAY_TIMEOUT => Err(refused(Trouble::TooSlow)),
             _ => Err(refused(Trouble::Failed)),
         }

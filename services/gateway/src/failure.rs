@@ -44,6 +44,9 @@ pub(crate) enum Trouble {
     Failed,
     #[error("could not be reached")]
     Unreachable,
+    /// It answered that it is overloaded, or about to stop.
+    #[error("takes no more requests for now")]
+    Unavailable,
     #[error("was too slow")]
     TooSlow,
 }
@@ -72,10 +75,10 @@ impl Failure {
                 return Self::Unprocessable(status.message().to_owned());
             }
             Code::NotFound => return Self::NotFound(service),
-            Code::Unavailable | Code::ResourceExhausted => Trouble::Unreachable,
             Code::DeadlineExceeded => Trouble::TooSlow,
-            // A status of the server has no source: the connection broke, and tonic calls that UNKNOWN or INTERNAL.
+            // A status of the server has no source: this is the connection, whatever code tonic gave it.
             _ if std::error::Error::source(&status).is_some() => Trouble::Unreachable,
+            Code::Unavailable | Code::ResourceExhausted => Trouble::Unavailable,
             _ => Trouble::Failed,
         };
         Self::Upstream {
@@ -103,7 +106,7 @@ impl Failure {
             Self::FaultsOff => StatusCode::FORBIDDEN,
             Self::Upstream { trouble, .. } => match trouble {
                 Trouble::Failed => StatusCode::BAD_GATEWAY,
-                Trouble::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
+                Trouble::Unreachable | Trouble::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
                 Trouble::TooSlow => StatusCode::GATEWAY_TIMEOUT,
             },
         }
@@ -121,7 +124,7 @@ impl Failure {
                 )
             }
             Self::Upstream {
-                trouble: Trouble::Unreachable,
+                trouble: Trouble::Unreachable | Trouble::Unavailable,
                 ..
             } => problem.retry_after(RETRY_AFTER),
             _ => problem,
@@ -168,6 +171,13 @@ mod tests {
             );
             assert_eq!(Failure::placing(status()).status(), placing, "{code:?}");
         }
+    }
+
+    #[test]
+    fn who_answers_that_it_has_no_room_is_not_out_of_reach() {
+        let answered = Status::unavailable("too many calls are being answered");
+        let told = Failure::grpc("order", answered).to_string();
+        assert_eq!(told, "order takes no more requests for now");
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub(crate) struct CallError {
 pub(crate) enum Trouble {
     #[error("could not be reached")]
     Unreachable,
+    /// It answered that it is overloaded, or about to stop.
+    #[error("takes no more requests for now")]
+    Unavailable,
     #[error("was too slow")]
     TooSlow,
     #[error("answered with an error")]
@@ -123,10 +126,10 @@ impl CallError {
     /// The failed call of a gRPC service.
     pub(crate) fn grpc(service: &'static str, status: Status) -> Self {
         let trouble = match status.code() {
-            Code::Unavailable | Code::ResourceExhausted => Trouble::Unreachable,
             Code::DeadlineExceeded => Trouble::TooSlow,
-            // A status of the server has no source: the connection broke, and tonic calls that UNKNOWN or INTERNAL.
+            // A status of the server has no source: this is the connection, whatever code tonic gave it.
             _ if std::error::Error::source(&status).is_some() => Trouble::Unreachable,
+            Code::Unavailable | Code::ResourceExhausted => Trouble::Unavailable,
             _ => Trouble::Failed,
         };
         Self {
@@ -152,6 +155,7 @@ impl Trouble {
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
+            Self::Unavailable => "unavailable",
             Self::TooSlow => "timeout",
             Self::Failed => "dependency_error",
         }
@@ -159,7 +163,7 @@ impl Trouble {
 
     fn code(self) -> Code {
         match self {
-            Self::Unreachable => Code::Unavailable,
+            Self::Unreachable | Self::Unavailable => Code::Unavailable,
             Self::TooSlow => Code::DeadlineExceeded,
             Self::Failed => Code::Internal,
         }
@@ -252,6 +256,18 @@ mod tests {
             assert_eq!(Status::from(&error).code(), code, "{error}");
             assert_eq!(error.outcome(), outcome, "{error}");
         }
+    }
+
+    #[test]
+    fn who_answers_that_it_has_no_room_is_not_out_of_reach() {
+        let told = |status| CallError::grpc("inventory", status).to_string();
+        for code in [Code::Unavailable, Code::ResourceExhausted] {
+            let answered = Status::new(code, "too many calls are being answered");
+            assert_eq!(told(answered), "inventory takes no more requests for now");
+        }
+        let mut lost = Status::unavailable("tcp connect error");
+        lost.set_source(std::sync::Arc::new(std::io::Error::other("refused")));
+        assert_eq!(told(lost), "inventory could not be reached");
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Products {
                     .map_err(|error| failed(Trouble::Failed, error.into()))
             }
             StatusCode::NOT_FOUND => Err(OrderError::UnknownProduct(product_id.clone())),
-            StatusCode::SERVICE_UNAVAILABLE => Err(refused(Trouble::Unreachable)),
+            StatusCode::SERVICE_UNAVAILABLE => Err(refused(Trouble::Unavailable)),
             StatusCode::GATEWAY_TIMEOUT => Err(refused(Trouble::TooSlow)),
             _ => Err(refused(Trouble::Failed)),
         }
