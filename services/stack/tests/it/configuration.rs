@@ -260,6 +260,20 @@ fn links_between_data_sources_lead_to_sources_that_exist() {
     assert!(links.iter().all(|link| uids.contains(&**link)), "{links:?}");
 }
 
+/// Or it would prove something about a page that nobody looks at.
+#[test]
+fn what_the_test_of_home_asks_is_what_home_asks() {
+    let [mut asked, mut shown] = [Vec::new(), Vec::new()];
+    collect(
+        &yaml("grafana/prometheus/tests/home.test.yaml"),
+        "expr",
+        &mut asked,
+    );
+    collect(&yaml("grafana/dashboards/home.json"), "expr", &mut shown);
+    let foreign: Vec<_> = asked.iter().filter(|expr| !shown.contains(expr)).collect();
+    assert!(!asked.is_empty() && foreign.is_empty(), "{foreign:?}");
+}
+
 /// Every text under `key`, at any depth.
 fn collect(value: &Value, key: &str, found: &mut Vec<String>) {
     for (name, inner) in value.as_mapping().into_iter().flatten() {
