@@ -35,6 +35,7 @@ pub(super) fn break_it(bench: &Bench, runtime: &Runtime, how: How) -> anyhow::Re
             true => bench.instance()?.kill_component("tempo")?,
             false => bench.restart_with("otel-collector", &[("TEMPO_HOST", NOWHERE)])?,
         },
+        How::LittleMemory(mib) => bench.alter_collector(|config| limit(config, mib))?,
         How::SmallQueue(size) => {
             bench.alter_collector(|config| shrink(config, size))?;
             bench.instance()?.stop_component("loki")?;
@@ -56,6 +57,7 @@ impl Broken {
             How::Load => Ok(()),
             How::Stopped(component) => start(component),
             How::Started(component, _) => bench.restart_with(component, &[]),
+            How::LittleMemory(_) => bench.restart_with("otel-collector", &[]),
             How::SlowLink(_) => bench.restart_with("order", &[]),
             How::TracesAway => match bench.instance()?.traces() {
                 stack::TraceStore::Archive(_) => bench.restart_with("otel-collector", &[]),
@@ -77,6 +79,16 @@ fn shrink(config: &mut Value, size: u32) -> anyhow::Result<()> {
         *at(batch, &[key])? = (size / 2).into();
     }
     *queue.get_mut("queue_size").context("no queue_size")? = size.into();
+    Ok(())
+}
+
+fn limit(config: &mut Value, mib: u32) -> anyhow::Result<()> {
+    let limiter = at(config, &["processors", "memory_limiter"])?;
+    *limiter.get_mut("limit_mib").context("no limit_mib")? = mib.into();
+    // Most that it expects between two looks: less than the limit.
+    *limiter
+        .get_mut("spike_limit_mib")
+        .context("no spike_limit_mib")? = (mib / 5).into();
     Ok(())
 }
 

@@ -33,6 +33,8 @@ pub enum How {
     TracesAway,
     /// Loki is stopped and the Collector's queue for it holds this many lines.
     SmallQueue(u32),
+    /// The Collector may take this much memory, in MiB.
+    LittleMemory(u32),
 }
 
 /// Times are those of the drill's own stack, whose error budgets look at windows a thirtieth as long.
@@ -60,7 +62,7 @@ impl How {
             Self::Stopped(name) | Self::Started(name, _) => {
                 ["otel-collector", "tempo", "loki", "prometheus", "promtail"].contains(&name)
             }
-            Self::TracesAway | Self::SmallQueue(_) => true,
+            Self::TracesAway | Self::SmallQueue(_) | Self::LittleMemory(_) => true,
             Self::Load | Self::SlowLink(_) => false,
         }
     }
@@ -233,6 +235,22 @@ pub const DRILLS: &[Drill] = &[
         load: Load::Nothing,
         alert: alert("TargetDown", ("service_name", "promtail"), 60, 60),
         fix: "start Promtail",
+    },
+    Drill {
+        name: "spans-dropped",
+        breaks: "order has room for four waiting spans",
+        how: How::Started("order", &[("OTEL_BSP_MAX_QUEUE_SIZE", "4")]),
+        load: Load::Orders { per_second: 5.0 },
+        alert: alert("TelemetryDropped", ("service_name", "order"), 30, 150),
+        fix: "start order with its shipped queue",
+    },
+    Drill {
+        name: "memory-limit",
+        breaks: "the Collector may take less memory than it needs",
+        how: How::LittleMemory(5),
+        load: Load::Nothing,
+        alert: alert("CollectorRefusing", ("signal", "traces"), 45, 150),
+        fix: "start the Collector with its shipped limit",
     },
     Drill {
         name: "full-queue",
