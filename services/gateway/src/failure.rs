@@ -44,8 +44,8 @@ pub(crate) enum Trouble {
     Failed,
     #[error("could not be reached")]
     Unreachable,
-    /// It answered that it is overloaded, or about to stop.
-    #[error("takes no more requests for now")]
+    /// It answered so: it is overloaded, about to stop, or lacks what it needs itself.
+    #[error("cannot serve this for now")]
     Unavailable,
     #[error("was too slow")]
     TooSlow,
@@ -177,7 +177,7 @@ mod tests {
     fn who_answers_that_it_has_no_room_is_not_out_of_reach() {
         let answered = Status::unavailable("too many calls are being answered");
         let told = Failure::grpc("order", answered).to_string();
-        assert_eq!(told, "order takes no more requests for now");
+        assert_eq!(told, "order cannot serve this for now");
     }
 
     #[test]

@@ -51,8 +51,8 @@ pub(crate) struct CallError {
 pub(crate) enum Trouble {
     #[error("could not be reached")]
     Unreachable,
-    /// It answered that it is overloaded, or about to stop.
-    #[error("takes no more requests for now")]
+    /// It answered so: it is overloaded, about to stop, or lacks what it needs itself.
+    #[error("cannot serve this for now")]
     Unavailable,
     #[error("was too slow")]
     TooSlow,
@@ -263,7 +263,7 @@ mod tests {
         let told = |status| CallError::grpc("inventory", status).to_string();
         for code in [Code::Unavailable, Code::ResourceExhausted] {
             let answered = Status::new(code, "too many calls are being answered");
-            assert_eq!(told(answered), "inventory takes no more requests for now");
+            assert_eq!(told(answered), "inventory cannot serve this for now");
         }
         let mut lost = Status::unavailable("tcp connect error");
         lost.set_source(std::sync::Arc::new(std::io::Error::other("refused")));

@@ -238,7 +238,10 @@ impl<W: Write> Stage<'_, W> {
             Expect::Quiet(watched) => {
                 let mut new = Vec::new();
                 let fired = self.poll(watched, async || {
-                    let now = told(&backends.alerts().await.unwrap_or_default());
+                    let mut alerts = backends.alerts().await.unwrap_or_default();
+                    // In its first seconds a stack has pending ones that never fire: nobody is told of those.
+                    alerts.retain(|alert| alert.is_firing);
+                    let now = told(&alerts);
                     new = now.difference(before).cloned().collect();
                     !new.is_empty()
                 });
