@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_queue_can_be_made_small() {
+    fn the_shipped_queue_and_memory_can_be_made_small() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../collector/config.yaml");
         let mut config: Value =
             yaml_serde::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
@@ -105,5 +105,9 @@ mod tests {
         let queue = &config["exporters"]["otlp_http/loki"]["sending_queue"];
         assert_eq!(queue["queue_size"], Value::from(200));
         assert_eq!(queue["batch"]["max_size"], Value::from(100));
+        limit(&mut config, 5).unwrap();
+        let limiter = &config["processors"]["memory_limiter"];
+        assert_eq!(limiter["limit_mib"], Value::from(5));
+        assert_eq!(limiter["spike_limit_mib"], Value::from(1));
     }
 }

@@ -9,13 +9,14 @@ use opentelemetry::{Context, trace::SpanKind};
 use opentelemetry_sdk::trace::SpanData;
 use otel_tower::grpc;
 use otel_tower::http::{ServerLayer, UrlTemplate, route};
+use telemetry_testing::poll_async;
 use warp::Filter;
 
 use crate::health::{CHECK, TestHealth, request};
 use crate::servers::{
     client_layer, get, health_client, http_client, send, tonic_server, warp_server,
 };
-use crate::telemetry::{Telemetry, poll};
+use crate::telemetry::Telemetry;
 
 #[tokio::test]
 async fn a_request_over_three_hops_is_one_trace_and_its_baggage_arrives() {
@@ -79,7 +80,7 @@ async fn a_request_over_three_hops_is_one_trace_and_its_baggage_arrives() {
     assert_eq!(response.status(), 200);
     assert_eq!(arrived.recv().await.unwrap(), "shop.fault=product-error");
 
-    let spans = poll("six spans", || {
+    let spans = poll_async("six spans", || {
         let spans = telemetry.spans();
         if spans.len() == 6 {
             Ok(spans)

@@ -1,12 +1,13 @@
 use otel_tower::grpc;
 use otel_tower::http::ServerLayer;
+use telemetry_testing::poll_async;
 use warp::Filter;
 
 use crate::health::{CHECK, TestHealth, request};
 use crate::servers::{
     client_layer, get, health_client, http_client, send, tonic_server, warp_server,
 };
-use crate::telemetry::{Telemetry, poll};
+use crate::telemetry::Telemetry;
 
 #[tokio::test]
 async fn every_metric_has_its_unit_and_every_duration_the_advised_buckets() {
@@ -19,7 +20,7 @@ async fn every_metric_has_its_unit_and_every_duration_the_advised_buckets() {
     let server = warp_server(ServerLayer::new(&telemetry.instrumentation), routes).await;
     send(&http_client(&telemetry), get(&server.url("/"))).await;
 
-    let shapes = poll("nine metrics", || {
+    let shapes = poll_async("nine metrics", || {
         let shapes = telemetry.shapes();
         if shapes.len() == 9 {
             Ok(shapes)

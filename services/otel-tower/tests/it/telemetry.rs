@@ -1,8 +1,6 @@
 //! What the layers of one test have recorded.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
-use std::time::Duration;
 
 use opentelemetry::propagation::TextMapCompositePropagator;
 use opentelemetry::trace::{SpanKind, Status};
@@ -12,6 +10,7 @@ use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMete
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use otel_tower::Instrumentation;
+use telemetry_testing::poll_async;
 
 pub(crate) struct Telemetry {
     pub(crate) instrumentation: Instrumentation,
@@ -57,7 +56,7 @@ impl Telemetry {
 
     /// The one span of that kind, once it has ended. The peer may be done before we are.
     pub(crate) async fn span(&self, kind: SpanKind) -> SpanData {
-        poll(&format!("one {kind:?} span"), || {
+        poll_async(&format!("one {kind:?} span"), || {
             let mut of_kind = self.spans();
             of_kind.retain(|span| span.span_kind == kind);
             match of_kind.as_slice() {
@@ -113,13 +112,13 @@ impl Telemetry {
 
     /// The one recorded duration, once it is recorded, and that nothing is left in flight.
     pub(crate) async fn settled(&self, duration: &str, active: &str) -> Point {
-        let point = poll(duration, || match self.counted(duration).as_slice() {
+        let point = poll_async(duration, || match self.counted(duration).as_slice() {
             [point] => Ok(point.clone()),
             other => Err(other.to_vec()),
         })
         .await;
         assert_eq!(point.value, 1, "recorded more than once: {point:?}");
-        poll(active, || match self.counted(active) {
+        poll_async(active, || match self.counted(active) {
             left if left.is_empty() => Ok(()),
             left => Err(left),
         })
@@ -191,20 +190,5 @@ pub(crate) fn is_error(span: &SpanData) -> bool {
         Status::Unset => false,
         Status::Error { .. } => true,
         Status::Ok => panic!("the layers never set a span's status to Ok"),
-    }
-}
-
-/// Waits for a state that another task brings about; panics with the last one after ten seconds.
-pub(crate) async fn poll<T, E: Debug>(what: &str, mut look: impl FnMut() -> Result<T, E>) -> T {
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
-    loop {
-        match look() {
-            Ok(found) => return found,
-            Err(last) if std::time::Instant::now() > deadline => {
-                panic!("waited for {what}; last: {last:?}")
-            }
-            // The interval of a poll.
-            Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
-        }
     }
 }
