@@ -56,14 +56,18 @@ measure what *args:
 trace id *args:
     cargo run --quiet --locked --bin verify -- trace {{ id }} {{ args }}
 
-# Everything that needs no stack: formatting, lints, documentation, tests.
+# Every test that needs no stack.
 [group('check')]
-test:
+test *args:
+    cargo test --workspace --locked {{ args }}
+
+# Formatting, lints, documentation.
+[group('check')]
+lint:
     .ci/tidy
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
-    cargo test --workspace --locked
 
 # Every claim against the running stack: a row each, then `N passed, N failed, N skipped`.
 [group('check')]
