@@ -96,8 +96,10 @@ impl Bench {
         let altered = self.home.join("altered");
         let collector = altered.join("collector");
         fs::create_dir_all(&collector)?;
-        fs::copy(shipped.join("archive.yaml"), collector.join("archive.yaml"))
-            .context("copying collector/archive.yaml")?;
+        for overlay in ["archive-traces.yaml", "archive-logs.yaml"] {
+            fs::copy(shipped.join(overlay), collector.join(overlay))
+                .with_context(|| format!("copying collector/{overlay}"))?;
+        }
         let text = fs::read_to_string(shipped.join("config.yaml"))
             .context("reading collector/config.yaml")?;
         let mut config: Value = yaml_serde::from_str(&text)?;

@@ -293,10 +293,10 @@ pub(crate) const SERVICE_ENVIRONMENT: &[(&str, &str)] = &[
 ];
 
 /// The Collector's second configuration where there is no Tempo.
-pub(crate) const ARCHIVE_ARGUMENT: &str = "--config=${STACK_ROOT}/collector/archive.yaml";
+pub(crate) const ARCHIVE_ARGUMENT: &str = "--config=${STACK_ROOT}/collector/archive-traces.yaml";
 
 /// The file in it.
-pub(crate) const ARCHIVE_FILE: &str = "${STACK_ROOT}/collector/archive.yaml";
+pub(crate) const ARCHIVE_FILE: &str = "${STACK_ROOT}/collector/archive-traces.yaml";
 
 /// The port that the archive listens on in Tempo's place.
 pub(crate) const ARCHIVE_PORT: &str = "TEMPO_OTLP_HTTP_PORT";

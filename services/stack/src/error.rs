@@ -23,6 +23,9 @@ pub enum Error {
         line: usize,
         text: String,
     },
+    /// `stack.toml` is not what it has to be.
+    #[error("{}: {reason}", path.display())]
+    Topology { path: PathBuf, reason: String },
     /// A variable that `.env` should have.
     #[error("the variable {name} is missing: .env has it")]
     MissingVariable { name: String },

@@ -56,6 +56,15 @@ pub enum TraceStore {
     Archive(PathBuf),
 }
 
+/// Where log records are kept on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogStore {
+    /// Loki itself.
+    Loki,
+    /// The directory with the Collector's `logs*.jsonl`: OTLP/JSON, one `LogsData` per line.
+    Archive(PathBuf),
+}
+
 /// Variables of the shell that choose how the main instance runs. The last two are compose's own.
 const CHOOSING: &[&str] = &["STACK", "COMPOSE_PROFILES", PROJECT_NAME];
 

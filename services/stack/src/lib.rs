@@ -43,6 +43,7 @@ mod setup;
 mod state;
 mod status;
 mod tools;
+mod topology;
 mod wait;
 
 pub use bring_down::Volumes;
@@ -51,8 +52,9 @@ pub use docker::{Image, Lack, Origin, Runtime};
 pub use environment::{Environment, repository_root};
 pub use error::{Error, Result};
 pub use hold::Hold;
-pub use instance::{Instance, Profile, TraceStore};
+pub use instance::{Instance, LogStore, Profile, TraceStore};
 pub use probe::Probe;
 pub use report::{Event, Report, Silent, Work};
 pub use status::{Addresses, Condition, Status};
 pub use tools::{TOOLS, Tool};
+pub use topology::{Overlay, Protocol, Topology};

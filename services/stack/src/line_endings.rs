@@ -57,7 +57,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             fs::create_dir_all(dir.path().join("collector")).unwrap();
             fs::create_dir_all(dir.path().join("grafana/loki")).unwrap();
-            fs::write(dir.path().join("collector/archive.yaml"), "a: 1\n").unwrap();
+            fs::write(dir.path().join("collector/archive-traces.yaml"), "a: 1\n").unwrap();
             check(dir.path()).unwrap();
             fs::write(dir.path().join(bad), "a: 1\r\n").unwrap();
             let error = check(dir.path()).unwrap_err().to_string();

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::component::{Component, Program, component};
-use crate::instance::{Instance, TraceStore};
+use crate::instance::{Instance, LogStore, TraceStore};
 use crate::report::Event;
 use crate::state::State;
 use crate::tools;
@@ -24,6 +24,16 @@ impl Instance {
             TraceStore::Archive(self.data_dir().join("archive"))
         } else {
             TraceStore::Tempo
+        }
+    }
+
+    /// Where log records are kept.
+    #[must_use]
+    pub fn logs(&self) -> LogStore {
+        if self.has("loki") {
+            LogStore::Loki
+        } else {
+            LogStore::Archive(self.data_dir().join("archive"))
         }
     }
 
@@ -76,8 +86,9 @@ impl Instance {
         }
     }
 
-    /// Whether it runs or could.
-    pub(crate) fn has(&self, name: &str) -> bool {
+    /// Whether a component is part of this instance: its program or image is there and not `none`.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
         component(name).is_ok_and(|component| self.obstacle(component).is_none())
     }
 
@@ -171,7 +182,10 @@ mod tests {
 
     #[test]
     fn a_tempo_that_came_after_the_collector_is_left_out_with_the_way_to_take_it_in() {
-        let collector = ["--config=config.yaml", "--config=/x/collector/archive.yaml"];
+        let collector = [
+            "--config=config.yaml",
+            "--config=/x/collector/archive-traces.yaml",
+        ];
         let bench = Bench::new(&[("otel-collector", &collector)]);
         let shell = bench.shell("tempo");
         let tempo = component("tempo").unwrap();

@@ -201,7 +201,7 @@ impl Record {
     /// Of the Collector: whether it was started as the one who keeps the traces.
     pub(crate) fn keeps_archive(&self) -> bool {
         let mut arguments = self.arguments.iter();
-        arguments.any(|argument| argument.ends_with("/archive.yaml"))
+        arguments.any(|argument| argument.ends_with("/archive-traces.yaml"))
     }
 }
 

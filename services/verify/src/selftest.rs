@@ -249,11 +249,10 @@ impl Drill {
         fs::create_dir_all(&collector)
             .with_context(|| format!("creating {}", collector.display()))?;
         let original = self.root.join("collector");
-        fs::copy(
-            original.join("archive.yaml"),
-            collector.join("archive.yaml"),
-        )
-        .with_context(|| format!("copying {}/archive.yaml", original.display()))?;
+        for overlay in ["archive-traces.yaml", "archive-logs.yaml"] {
+            fs::copy(original.join(overlay), collector.join(overlay))
+                .with_context(|| format!("copying {}/{overlay}", original.display()))?;
+        }
         let config = fs::read_to_string(original.join("config.yaml"))
             .with_context(|| format!("reading {}/config.yaml", original.display()))?;
         fs::write(collector.join("config.yaml"), alter(&config, addition)?)?;

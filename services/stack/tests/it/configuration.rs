@@ -26,10 +26,11 @@ fn shipped() -> Vec<String> {
     shipped
 }
 
-fn collector() -> [Value; 2] {
+fn collector() -> [Value; 3] {
     [
         yaml("collector/config.yaml"),
-        yaml("collector/archive.yaml"),
+        yaml("collector/archive-traces.yaml"),
+        yaml("collector/archive-logs.yaml"),
     ]
 }
 
