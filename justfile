@@ -46,11 +46,6 @@ logs name *args:
 doctor *args:
     cargo run --quiet --locked --bin drill -- doctor {{ args }}
 
-# How long telemetry takes to be found (`freshness`), or how many series traffic makes (`cardinality --orders 10000`).
-[group('look')]
-measure what *args:
-    cargo run --quiet --locked --bin verify -- {{ what }} {{ args }}
-
 # A trace as a waterfall with its log lines in place.
 [group('look')]
 trace id *args:
@@ -78,11 +73,6 @@ verify *args:
 [group('check')]
 schema:
     node grafana/schema/check.mjs
-
-# How the engine confines each container, and that each missing control is told. Needs the stack on Docker.
-[group('check')]
-containment:
-    cargo run --quiet --locked --bin verify -- containers
 
 # Stops and starts the stack, then kills its Collector: nothing may be lost, or told twice.
 [group('check')]

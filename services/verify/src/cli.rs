@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use crate::report::{Line, Outcome, Report};
 use crate::run::Patience;
 use crate::target::Target;
-use crate::{browser, containers, measure, run, selftest, show, survival};
+use crate::{browser, run, selftest, show, survival};
 
 #[derive(Debug, Parser)]
 #[command(name = "verify", about, version)]
@@ -42,20 +42,10 @@ enum Command {
     },
     /// Break a stack of its own in four ways and see that the rows go red and name what is broken.
     Selftest,
-    /// Read back from the engine how each container is confined, and see that each missing control is told.
-    Containers,
     /// Use the scenario page in a headless Chromium: by keyboard, by click, at phone width, offline.
     Browser,
     /// Stop and start the stack, then kill its Collector, and see that nothing is lost or told twice.
     Survival,
-    /// Measure how long after 50 orders each signal can be asked for them.
-    Freshness,
-    /// Count series and streams after 100 orders and after many, with random ids and hostile paths.
-    Cardinality {
-        /// How many orders in all, at most 50,000.
-        #[arg(long, default_value_t = 10_000)]
-        orders: usize,
-    },
     /// Place one order; show its trace, its log lines, a few metrics and where to look.
     FirstOrder,
     /// A trace as a waterfall with its log lines in place.
@@ -79,7 +69,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
     // They stop and start the main stack, or one of their own.
     let is_about_the_main_one = matches!(
         cli.command,
-        Command::Selftest | Command::Containers | Command::Survival
+        Command::Selftest | Command::Survival
     );
     if cli.isolated.is_some() && is_about_the_main_one {
         bail!("--isolated: this command does not look at a stack in a directory");
@@ -114,11 +104,6 @@ pub fn main() -> anyhow::Result<ExitCode> {
             selftest::run(&runtime, &mut report)?;
             close(report)
         }
-        Command::Containers => {
-            let mut report = Report::new(out);
-            containers::run(target.root(), &mut report)?;
-            close(report)
-        }
         Command::Browser => {
             let mut report = Report::new(out);
             runtime.block_on(browser::rows(&target, &mut report))?;
@@ -127,17 +112,6 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::Survival => {
             let mut report = Report::new(out);
             survival::run(target.root(), &runtime, &mut report)?;
-            close(report)
-        }
-        Command::Freshness => {
-            let mut report = Report::new(out);
-            runtime.block_on(measure::freshness(&target, &mut report))?;
-            close(report)
-        }
-        Command::Cardinality { orders } => {
-            let mut report = Report::new(out);
-            let load = measure::Load { orders };
-            runtime.block_on(measure::cardinality(&target, load, &mut report))?;
             close(report)
         }
         Command::FirstOrder => {
@@ -165,7 +139,7 @@ fn selftest<W: Write>(
         name: "breaking a stack of its own".to_owned(),
         query: None,
         outcome: Outcome::Skipped(format!(
-            "no native {}: break-it rows (`just measure selftest` builds them)",
+            "no native {}: break-it rows (`just up` on this machine builds them)",
             missing.join(", ")
         )),
         after: Duration::ZERO,
