@@ -46,18 +46,14 @@ pub struct Exit {
 impl Child {
     /// Starts `binary` with an environment of exactly `env` and three defaults that keep tests apart:
     /// `SHOP_LISTEN_ADDR=127.0.0.1:0`, and `SHOP_LOG_DIR` and `SHOP_DATA_DIR` in a new temporary directory.
-    ///
-    /// # Panics
-    /// When the binary is missing, with the command that builds it.
+    /// Panics when the binary is missing, with the command that builds it.
     #[track_caller]
     pub fn spawn(binary: &Path, env: &[(&str, String)]) -> Self {
         Self::start(binary, env, None)
     }
 
     /// As [`Self::spawn`], with standard error going to `stderr` instead of into [`Exit::stderr`].
-    ///
-    /// # Panics
-    /// As [`Self::spawn`].
+    /// Panics as it does.
     #[track_caller]
     pub fn spawn_into(binary: &Path, env: &[(&str, String)], stderr: impl Into<Stdio>) -> Self {
         Self::start(binary, env, Some(stderr.into()))
@@ -105,9 +101,7 @@ impl Child {
     }
 
     /// Where it listens, read from the log record `service.listening`.
-    ///
-    /// # Panics
-    /// When it ends before, or never says so; both with its standard error.
+    /// Panics when it ends before, or never says so; both with its standard error.
     #[track_caller]
     pub fn listening(&self) -> SocketAddr {
         poll(&format!("{} to listen", self.name), || {
@@ -123,15 +117,14 @@ impl Child {
     }
 
     /// The complete lines of its log file so far, oldest first, also of files it rotated away.
-    ///
-    /// # Panics
-    /// When a line is not JSON.
+    /// Panics when a line is not JSON.
     #[track_caller]
     pub fn log_lines(&self) -> Vec<Json> {
         let mut lines = Vec::new();
         for file in self.log_files() {
             // It may be rotated away between the listing and now; the next call sees it under its new name.
-            let text = fs::read_to_string(file).unwrap_or_default();
+            let text = fs::read(file).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
             let complete = text.rfind('\n').map_or("", |end| &text[..end]);
             lines.extend(complete.lines().map(|line| {
                 serde_json::from_str(line).unwrap_or_else(|error| {
@@ -176,9 +169,7 @@ impl Child {
     }
 
     /// Waits for its end.
-    ///
-    /// # Panics
-    /// When it does not end, with its standard error.
+    /// Panics when it does not end, with its standard error.
     #[track_caller]
     pub fn wait(self) -> Exit {
         let status = poll(&format!("{} to end", self.name), || {

@@ -1,5 +1,5 @@
-//! What tests of telemetry need: an in-process OTLP [`Sink`], matchers that explain a mismatch, a span
-//! [`tree`] compared by shape, a [`poll`] that reports its last state, and a [`Child`] process.
+//! What tests and tools need of telemetry: an in-process OTLP [`Sink`], one model of spans, log records and metric points, matchers
+//! that explain a mismatch, a [`Trace`] and its [`tree`] as text, a [`poll`] that reports its last state, and a [`Child`] process.
 //!
 //! ```
 //! use telemetry_testing::{Behaviour, Sink, poll};
@@ -18,16 +18,12 @@
 //! poll("an empty sink", || if sink.spans().is_empty() { Ok(()) } else { Err(sink.spans()) });
 //! ```
 //!
-//! Three ways to wait, from the shortest:
-//! - [`Matcher::eventually`] polls the sink until an item matches;
-//! - [`poll`] polls any closure that answers `Ok` (done) or `Err` (not yet, and this is the state);
-//! - [`poll_async`] does the same on a Tokio runtime, where blocking the thread would stop what is waited for.
-//!
-//! All give up after `TEST_PATIENCE` seconds (30 unless set) and panic with the last state they saw.
-#![warn(missing_docs)]
+//! [`Matcher::eventually`] polls the sink until an item matches; [`poll`] polls any closure; [`poll_async`] does the same on a Tokio
+//! runtime, where blocking the thread would stop what is waited for. All give up after `TEST_PATIENCE` seconds (30 unless set) and
+//! panic with the last state they saw.
 #![expect(
     clippy::expect_used,
-    reason = "test support: a panic with a reason is how a test is told that its ground is gone"
+    reason = "test support: a panic with a reason ends a test that cannot go on"
 )]
 
 mod child;
@@ -35,7 +31,14 @@ mod matcher;
 mod model;
 mod poll;
 mod sink;
+pub mod terminal;
+pub mod trace;
 pub mod tree;
+
+/// OTLP/JSON, read tolerantly.
+pub mod json {
+    pub use crate::model::{Decoded, logs_of_json as logs, spans_of_json as spans};
+}
 
 pub use child::{Child, Exit};
 pub use matcher::{Item, Matcher, Mismatch};
@@ -45,3 +48,4 @@ pub use model::{
 };
 pub use poll::{patience, poll, poll_async};
 pub use sink::{Behaviour, Request, Sink};
+pub use trace::Trace;

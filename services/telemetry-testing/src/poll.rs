@@ -9,10 +9,7 @@ const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
 /// Short against every interval under test (the shortest is a batch delay of some 10 ms), long against a query.
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long a poll waits: `TEST_PATIENCE` in seconds (`45` or `45s`), 30 s unless set.
-///
-/// # Panics
-/// When the variable is set to something else.
+/// How long a poll waits: `TEST_PATIENCE` in seconds (`45` or `45s`), 30 s unless set. Panics when it is set to something else.
 pub fn patience() -> Duration {
     let Ok(text) = std::env::var(PATIENCE) else {
         return DEFAULT_PATIENCE;
@@ -23,12 +20,9 @@ pub fn patience() -> Duration {
     }
 }
 
-/// Calls `probe` until it answers `Ok`. `Err` means not yet and carries the state to report.
+/// Calls `probe` until it returns `Ok`; `Err` is the state so far. Panics after [`patience`] with `what` and the last state.
 ///
 /// Blocks the thread: in a test on a Tokio runtime that also runs what is waited for, use [`poll_async`].
-///
-/// # Panics
-/// After [`patience`], with `what` and the last `Err`.
 #[track_caller]
 pub fn poll<T, E: Debug>(what: &str, mut probe: impl FnMut() -> Result<T, E>) -> T {
     let started = Instant::now();
@@ -44,9 +38,6 @@ pub fn poll<T, E: Debug>(what: &str, mut probe: impl FnMut() -> Result<T, E>) ->
 }
 
 /// [`poll`] that yields to the Tokio runtime between two calls of `probe`.
-///
-/// # Panics
-/// After [`patience`], with `what` and the last `Err`.
 #[track_caller]
 pub fn poll_async<T, E: Debug>(
     what: &str,

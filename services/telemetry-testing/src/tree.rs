@@ -1,8 +1,13 @@
 //! Spans as a tree of text, compared by shape: ids and times differ between runs, who called whom does not.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::model::Span;
+use crate::terminal::escape;
+use crate::trace::{Forest, Top};
+
+/// Deeper spans are not indented further: a chain of 50,000 would be gigabytes of blanks.
+pub const MAX_DEPTH: usize = 64;
 
 /// Draws the spans, a line each: `KIND name [service]`, children indented under their parent.
 ///
@@ -19,102 +24,74 @@ use crate::model::Span;
 /// ```
 pub fn render(spans: &[Span]) -> String {
     let forest = Forest::of(spans);
-    let mut trees: Vec<String> = forest.roots.iter().map(|&n| forest.draw(n, 0)).collect();
-    let orphanage =
-        |children: &Vec<usize>| format!("(parent not received)\n{}", forest.draw_all(children, 1));
-    trees.extend(forest.orphans.values().map(orphanage));
-    if !forest.loops.is_empty() {
-        let lines: String = forest.loops.iter().map(|&n| forest.line(n, 1)).collect();
-        trees.push(format!("(parents form a loop)\n{lines}"));
+    let drawing = Drawing { spans, forest };
+    let mut trees: Vec<String> = Vec::new();
+    let mut orphans: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for &(n, top) in &drawing.forest.tops {
+        match top {
+            Top::Root => trees.push(drawing.draw(n, 0)),
+            Top::Orphan => {
+                let parent = (&spans[n].trace_id, &spans[n].parent_span_id);
+                orphans.entry(parent).or_default().push(n);
+            }
+            Top::Loop => trees.push(format!("(parents form a loop)\n{}", drawing.draw(n, 1))),
+        }
     }
+    let orphans = orphans.into_values();
+    trees.extend(orphans.map(|n| format!("(parent not received)\n{}", drawing.draw_all(n, 1))));
     trees.sort();
     trees.concat()
 }
 
-struct Forest<'a> {
+struct Drawing<'a> {
     spans: &'a [Span],
-    children: HashMap<usize, Vec<usize>>,
-    roots: Vec<usize>,
-    /// By the parent they name.
-    orphans: BTreeMap<(&'a str, &'a str), Vec<usize>>,
-    loops: Vec<usize>,
-    times_used: HashMap<&'a str, usize>,
+    forest: Forest,
 }
 
-impl<'a> Forest<'a> {
-    fn of(spans: &'a [Span]) -> Self {
-        let mut forest = Self {
-            spans,
-            children: HashMap::new(),
-            roots: Vec::new(),
-            orphans: BTreeMap::new(),
-            loops: Vec::new(),
-            times_used: HashMap::new(),
-        };
-        let mut by_id = HashMap::new();
-        for (n, span) in spans.iter().enumerate() {
-            by_id.insert((span.trace_id.as_str(), span.span_id.as_str()), n);
-            *forest.times_used.entry(&span.span_id).or_default() += 1;
-        }
-        for (n, span) in spans.iter().enumerate() {
-            let Some(parent) = &span.parent_span_id else {
-                forest.roots.push(n);
-                continue;
-            };
-            let parent = (span.trace_id.as_str(), parent.as_str());
-            match by_id.get(&parent) {
-                Some(&parent) => forest.children.entry(parent).or_default().push(n),
-                None => forest.orphans.entry(parent).or_default().push(n),
-            }
-        }
-        forest.find_loops();
-        forest
-    }
-
-    /// What neither a root nor an orphan leads to has itself among its ancestors.
-    fn find_loops(&mut self) {
-        let mut reached = vec![false; self.spans.len()];
-        let mut todo: Vec<usize> = self.roots.clone();
-        todo.extend(self.orphans.values().flatten());
-        while let Some(n) = todo.pop() {
-            reached[n] = true;
-            todo.extend(self.children.get(&n).into_iter().flatten());
-        }
-        self.loops = (0..self.spans.len()).filter(|&n| !reached[n]).collect();
-    }
-
+impl Drawing<'_> {
     fn draw(&self, n: usize, depth: usize) -> String {
-        let children = self.children.get(&n).map(Vec::as_slice).unwrap_or_default();
-        self.line(n, depth) + &self.draw_all(children, depth + 1)
+        if depth == MAX_DEPTH {
+            return self.draw_flat(n);
+        }
+        let below = self.forest.below(n).collect();
+        self.line(n, depth) + &self.draw_all(below, depth + 1)
     }
 
-    fn draw_all(&self, spans: &[usize], depth: usize) -> String {
-        let mut drawn: Vec<String> = spans.iter().map(|&n| self.draw(n, depth)).collect();
+    fn draw_all(&self, spans: Vec<usize>, depth: usize) -> String {
+        let mut drawn: Vec<String> = spans.into_iter().map(|n| self.draw(n, depth)).collect();
         drawn.sort();
         drawn.concat()
     }
 
+    /// A span and all below it, without indentation.
+    fn draw_flat(&self, n: usize) -> String {
+        let mut lines = Vec::new();
+        let mut waiting = vec![n];
+        while let Some(n) = waiting.pop() {
+            lines.push(self.line(n, MAX_DEPTH));
+            waiting.extend(self.forest.below(n));
+        }
+        lines.sort();
+        let count = lines.len();
+        let indent = "  ".repeat(MAX_DEPTH);
+        format!("{indent}({count} spans at this level or deeper)\n") + &lines.concat()
+    }
+
     fn line(&self, n: usize, depth: usize) -> String {
         let span = &self.spans[n];
-        let indent = "  ".repeat(depth);
-        let mut line = format!("{indent}{} {} [{}]", span.kind, span.name, span.service());
+        let mut line = format!("{}{}", "  ".repeat(depth), escape(&span.title()));
         if span.is_error() {
             line.push_str(" ERROR");
         }
-        if !is_id(&span.trace_id, 16) {
-            line.push_str(&format!(" (malformed trace id {:?})", span.trace_id));
+        for (name, id, bytes) in [("trace", &span.trace_id, 16), ("span", &span.span_id, 8)] {
+            if id.len() != 2 * bytes || id.bytes().all(|digit| digit == b'0') {
+                line.push_str(&format!(" (malformed {name} id {id:?})"));
+            }
         }
-        if !is_id(&span.span_id, 8) {
-            line.push_str(&format!(" (malformed span id {:?})", span.span_id));
-        }
-        if self.times_used[span.span_id.as_str()] > 1 {
+        if self.forest.repeated[n] {
             line.push_str(" (span id used twice)");
         }
         line.push('\n');
         line
     }
-}
-
-fn is_id(hex: &str, bytes: usize) -> bool {
-    hex.len() == 2 * bytes && hex.bytes().any(|digit| digit != b'0')
 }

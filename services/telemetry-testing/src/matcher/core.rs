@@ -29,22 +29,41 @@ struct Condition<T> {
 /// `Err` says what is there instead.
 type Check<T> = Box<dyn Fn(&T) -> Result<(), String>>;
 
-/// What any matched item has. Sealed: implemented by [`Span`], [`Point`] and [`Log`].
-pub trait Item: Clone + sealed::Sealed {
-    #[doc(hidden)]
+/// What any matched item has. Implemented by [`Span`], [`Point`] and [`Log`].
+pub trait Item: Clone {
     fn title(&self) -> String;
-    #[doc(hidden)]
     fn attributes(&self) -> &Attributes;
-    #[doc(hidden)]
     fn resource(&self) -> &Attributes;
 }
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for super::Span {}
-    impl Sealed for super::Point {}
-    impl Sealed for super::Log {}
+macro_rules! item {
+    ($type:ty, |$item:ident| $title:expr) => {
+        impl Item for $type {
+            fn title(&self) -> String {
+                let $item = self;
+                $title
+            }
+
+            fn attributes(&self) -> &Attributes {
+                &self.attributes
+            }
+
+            fn resource(&self) -> &Attributes {
+                &self.resource
+            }
+        }
+    };
 }
+
+item!(Span, |span| format!("{} {}", span.kind, span.name));
+item!(Point, |point| format!(
+    "{:?} {} ({})",
+    point.kind, point.name, point.unit
+));
+item!(Log, |log| {
+    let event = log.event().unwrap_or("(no event name)");
+    format!("{} {event} {}", log.severity, log.body)
+});
 
 impl<T: Item + 'static> Matcher<T> {
     /// A matcher over whatever `source` answers each time it is asked.
@@ -63,12 +82,10 @@ impl<T: Item + 'static> Matcher<T> {
 
     /// An attribute of that name, whatever its value.
     pub fn has_attribute(self, key: &str) -> Self {
-        let wanted_key = key.to_owned();
+        let wanted = key.to_owned();
         self.check(&format!("{key} present"), move |item| {
-            match item.attributes().get(&wanted_key) {
-                Some(_) => Ok(()),
-                None => Err("absent".to_owned()),
-            }
+            let value = item.attributes().get(&wanted);
+            value.map(drop).ok_or_else(|| "absent".to_owned())
         })
     }
 
@@ -76,10 +93,8 @@ impl<T: Item + 'static> Matcher<T> {
     pub fn without_attribute(self, key: &str) -> Self {
         let unwanted = key.to_owned();
         self.check(&format!("{key} absent"), move |item| {
-            match item.attributes().get(&unwanted) {
-                None => Ok(()),
-                Some(value) => Err(value.to_string()),
-            }
+            let value = item.attributes().get(&unwanted);
+            value.map_or(Ok(()), |value| Err(value.to_string()))
         })
     }
 
@@ -113,49 +128,32 @@ impl<T: Item + 'static> Matcher<T> {
         items
     }
 
-    /// All items that meet every condition, at least one.
-    ///
-    /// # Errors
-    /// When there is none, with the nearest misses.
+    /// All items that meet every condition; the nearest misses if there is none.
     pub fn all(&self) -> Result<Vec<T>, Mismatch> {
-        let found = self.matching();
-        if found.is_empty() {
-            Err(self.mismatch("nothing matches"))
-        } else {
-            Ok(found)
+        match self.matching() {
+            found if found.is_empty() => Err(self.mismatch("nothing matches")),
+            found => Ok(found),
         }
     }
 
-    /// The first item that meets every condition.
-    ///
-    /// # Errors
-    /// When there is none, with the nearest misses.
+    /// The first item that meets every condition; the nearest misses if there is none.
     pub fn find(&self) -> Result<T, Mismatch> {
         self.all().map(|mut found| found.swap_remove(0))
     }
 
     /// [`find`](Self::find) that panics with the mismatch.
-    ///
-    /// # Panics
-    /// When there is none.
     #[track_caller]
     pub fn expect(&self) -> T {
         self.find().unwrap_or_else(|mismatch| panic!("{mismatch}"))
     }
 
     /// [`find`](Self::find) that waits. Blocks the thread, see [`poll`](crate::poll()).
-    ///
-    /// # Panics
-    /// When there is none after [`patience`](crate::patience).
     #[track_caller]
     pub fn eventually(&self) -> T {
         poll(&self.subject, || self.find())
     }
 
-    /// Nothing meets every condition.
-    ///
-    /// # Panics
-    /// When something does.
+    /// Panics when something meets every condition.
     #[track_caller]
     pub fn none(&self) {
         let found = self.matching();
@@ -174,11 +172,7 @@ impl<T: Item + 'static> Matcher<T> {
         let items = (self.source)();
         let near = items.iter().map(|item| NearMiss {
             title: item.title(),
-            service: item
-                .resource()
-                .text("service.name")
-                .unwrap_or_default()
-                .to_owned(),
+            service: item.resource().text("service.name").map(str::to_owned),
             attributes: item.attributes().to_string(),
             misses: self.misses(item),
         });
@@ -212,6 +206,17 @@ impl<T: Item + 'static> Matcher<T> {
             }
         })
     }
+
+    /// A condition on one field.
+    pub(super) fn is<V>(self, wanted: &str, value: V, field: fn(&T) -> V) -> Self
+    where
+        V: PartialEq + fmt::Debug + 'static,
+    {
+        self.check(wanted, move |item| match field(item) {
+            there if there == value => Ok(()),
+            there => Err(format!("{there:?}")),
+        })
+    }
 }
 
 impl<T> fmt::Debug for Matcher<T> {
@@ -219,14 +224,5 @@ impl<T> fmt::Debug for Matcher<T> {
         let conditions = self.conditions.iter().map(|c| &c.wanted);
         f.write_str(&self.subject)?;
         f.debug_list().entries(conditions).finish()
-    }
-}
-
-/// A condition on one field that has a text form.
-pub(super) fn same<V: PartialEq + fmt::Debug>(wanted: &V, there: &V) -> Result<(), String> {
-    if wanted == there {
-        Ok(())
-    } else {
-        Err(format!("{there:?}"))
     }
 }

@@ -15,7 +15,7 @@ pub struct Mismatch {
 #[derive(PartialEq)]
 pub(super) struct NearMiss {
     pub(super) title: String,
-    pub(super) service: String,
+    pub(super) service: Option<String>,
     pub(super) attributes: String,
     pub(super) misses: Vec<String>,
 }
@@ -47,7 +47,8 @@ impl fmt::Display for Mismatch {
         }
         write!(f, "\n  looked at {}, nearest first:", self.looked_at)?;
         for (near, times) in &self.near {
-            write!(f, "\n  - {} [{}]", near.title, near.service)?;
+            let service = near.service.as_deref().unwrap_or_default();
+            write!(f, "\n  - {} [{service}]", near.title)?;
             if *times > 1 {
                 write!(f, " ({times} times)")?;
             }

@@ -1,16 +1,16 @@
 //! Log records as they arrived.
 
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::logs::v1 as wire;
+use serde::Serialize;
 
 use super::value::{self, Attributes, Scope, Value};
 
-/// One exported log record.
-#[derive(Clone, Debug, PartialEq)]
+/// One exported log record. Ids are lower-case hex and `None` outside a span; times are nanoseconds since the epoch.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Log {
-    /// Nanoseconds since the epoch; 0 when the sender gave none.
+    /// 0 when the sender gave none.
     pub time: u64,
-    /// When the SDK saw it, nanoseconds since the epoch.
+    /// When the SDK received it.
     pub observed: u64,
     /// The severity's text, such as `INFO`.
     pub severity: String,
@@ -18,19 +18,13 @@ pub struct Log {
     pub severity_number: i32,
     /// The event name of the record itself, empty when it has none.
     pub event_name: String,
-    /// The message.
     pub body: Value,
-    /// Its attributes.
     pub attributes: Attributes,
-    /// Lower-case hex; `None` outside a span.
     pub trace_id: Option<String>,
-    /// Lower-case hex; `None` outside a span.
     pub span_id: Option<String>,
     /// Trace flags, 1 when sampled.
     pub flags: u32,
-    /// Attributes of the resource that sent it.
     pub resource: Attributes,
-    /// The scope that recorded it.
     pub scope: Scope,
 }
 
@@ -42,32 +36,27 @@ impl Log {
 
     /// The event's name: the record's own field, else the attribute `event.name`.
     pub fn event(&self) -> Option<&str> {
-        if self.event_name.is_empty() {
-            self.attributes.text("event.name")
-        } else {
-            Some(&self.event_name)
+        match self.event_name.as_str() {
+            "" => self.attributes.text("event.name"),
+            name => Some(name),
         }
     }
 }
 
-pub(crate) fn logs(request: ExportLogsServiceRequest) -> Vec<Log> {
+pub(crate) fn logs(batches: Vec<wire::ResourceLogs>) -> Vec<Log> {
     let mut logs = Vec::new();
-    for batch in request.resource_logs {
+    for batch in batches {
         let resource = value::resource(batch.resource);
         for group in batch.scope_logs {
             let scope = value::scope(group.scope, group.schema_url);
-            logs.extend(
-                group
-                    .log_records
-                    .into_iter()
-                    .map(|record| log(record, resource.clone(), scope.clone())),
-            );
+            let of_group = |record| log(record, resource.clone(), scope.clone());
+            logs.extend(group.log_records.into_iter().map(of_group));
         }
     }
     logs
 }
 
-fn log(record: LogRecord, resource: Attributes, scope: Scope) -> Log {
+pub(super) fn log(record: wire::LogRecord, resource: Attributes, scope: Scope) -> Log {
     Log {
         time: record.time_unix_nano,
         observed: record.observed_time_unix_nano,

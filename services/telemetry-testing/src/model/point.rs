@@ -1,58 +1,50 @@
 //! Metric data points as they arrived.
 
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1 as wire;
 
 use super::value::{self, Attributes, Scope};
 
-/// One exported data point with what its metric says about it.
+/// One exported data point with what its metric says about it. Times are nanoseconds since the epoch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     /// Name of the metric.
     pub name: String,
-    /// What the metric says about itself.
     pub description: String,
     /// Unit in UCUM, such as `s` or `{order}`.
     pub unit: String,
-    /// What kind of metric it belongs to.
     pub kind: PointKind,
     /// `None` for a gauge.
     pub temporality: Option<Temporality>,
     /// The attributes that name the series within the metric.
     pub attributes: Attributes,
-    /// Its number or distribution.
     pub data: Data,
-    /// Start of the interval, nanoseconds since the epoch.
+    /// Start of the interval.
     pub start: u64,
-    /// Time of the value, nanoseconds since the epoch.
+    /// Time of the value.
     pub time: u64,
-    /// Attributes of the resource that sent it.
     pub resource: Attributes,
-    /// The scope that recorded it.
     pub scope: Scope,
 }
 
-/// Kind of a metric, told apart as Prometheus will.
+/// The type of a metric, distinguished as Prometheus does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PointKind {
     /// A monotonic sum.
     Counter,
     /// A sum that may fall.
     UpDownCounter,
-    /// A value that is not summed.
     Gauge,
     /// A distribution with explicit buckets.
     Histogram,
-    /// A distribution with computed buckets.
+    /// One point per metric, without its data.
     ExponentialHistogram,
-    /// Quantiles computed by the sender.
+    /// One point per metric, without its data.
     Summary,
 }
 
-/// What a value is relative to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Temporality {
-    /// Not said, which is an error of the sender.
+    /// Not set, which is an error of the sender.
     Unspecified,
     /// Since the last export.
     Delta,
@@ -60,18 +52,13 @@ pub enum Temporality {
     Cumulative,
 }
 
-/// The content of a point.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Data {
-    /// An integer.
     Int(i64),
-    /// A floating-point number.
     Double(f64),
-    /// A distribution.
     Histogram {
         /// How many values were recorded.
         count: u64,
-        /// Their sum.
         sum: f64,
         /// Upper bounds of all buckets but the last.
         bounds: Vec<f64>,
@@ -118,15 +105,14 @@ impl Point {
 
 // === from the wire ===
 
-pub(crate) fn points(request: ExportMetricsServiceRequest) -> Vec<Point> {
+pub(crate) fn points(batches: Vec<wire::ResourceMetrics>) -> Vec<Point> {
     let mut points = Vec::new();
-    for batch in request.resource_metrics {
+    for batch in batches {
         let resource = value::resource(batch.resource);
         for group in batch.scope_metrics {
             let scope = value::scope(group.scope, group.schema_url);
-            for metric in group.metrics {
-                points.extend(of_metric(metric, &resource, &scope));
-            }
+            let of_group = |metric| of_metric(metric, &resource, &scope);
+            points.extend(group.metrics.into_iter().flat_map(of_group));
         }
     }
     points
@@ -148,92 +134,82 @@ fn of_metric(metric: wire::Metric, resource: &Attributes, scope: &Scope) -> Vec<
         resource: resource.clone(),
         scope: scope.clone(),
     };
+    /// The four types of points have these fields in common, but no trait.
+    macro_rules! points {
+        ($type:ident, $kind:expr, $temporality:expr, $points:expr, |$p:ident| $data:expr) => {{
+            let head = head($kind, $temporality);
+            let point = |$p: wire::$type| Point {
+                data: $data,
+                start: $p.start_time_unix_nano,
+                time: $p.time_unix_nano,
+                attributes: $p.attributes.into(),
+                ..head.clone()
+            };
+            $points.into_iter().map(point).collect()
+        }};
+    }
     match metric.data.clone() {
         None => Vec::new(),
-        Some(Wire::Gauge(gauge)) => numbers(&head(PointKind::Gauge, None), gauge.data_points),
-        Some(Wire::Sum(sum)) => {
-            let kind = if sum.is_monotonic {
-                PointKind::Counter
-            } else {
-                PointKind::UpDownCounter
-            };
-            numbers(
-                &head(kind, Some(sum.aggregation_temporality)),
-                sum.data_points,
+        Some(Wire::Gauge(m)) => {
+            points!(
+                NumberDataPoint,
+                PointKind::Gauge,
+                None,
+                m.data_points,
+                |p| number(p.value)
             )
         }
-        Some(Wire::Histogram(histogram)) => {
-            let head = head(
+        Some(Wire::Sum(m)) => {
+            let kind = match m.is_monotonic {
+                true => PointKind::Counter,
+                false => PointKind::UpDownCounter,
+            };
+            let temporality = Some(m.aggregation_temporality);
+            points!(NumberDataPoint, kind, temporality, m.data_points, |p| {
+                number(p.value)
+            })
+        }
+        Some(Wire::Histogram(m)) => {
+            let temporality = Some(m.aggregation_temporality);
+            points!(
+                HistogramDataPoint,
                 PointKind::Histogram,
-                Some(histogram.aggregation_temporality),
-            );
-            let point = |p: wire::HistogramDataPoint| Point {
-                attributes: p.attributes.into(),
-                data: distribution(p.count, p.sum, p.explicit_bounds, p.bucket_counts),
-                start: p.start_time_unix_nano,
-                time: p.time_unix_nano,
-                ..head.clone()
-            };
-            histogram.data_points.into_iter().map(point).collect()
+                temporality,
+                m.data_points,
+                |p| {
+                    Data::Histogram {
+                        count: p.count,
+                        sum: p.sum.unwrap_or_default(),
+                        bounds: p.explicit_bounds,
+                        buckets: p.bucket_counts,
+                    }
+                }
+            )
         }
-        Some(Wire::ExponentialHistogram(histogram)) => {
-            let head = head(
-                PointKind::ExponentialHistogram,
-                Some(histogram.aggregation_temporality),
-            );
-            let point = |p: wire::ExponentialHistogramDataPoint| Point {
-                attributes: p.attributes.into(),
-                data: distribution(p.count, p.sum, Vec::new(), Vec::new()),
-                start: p.start_time_unix_nano,
-                time: p.time_unix_nano,
-                ..head.clone()
-            };
-            histogram.data_points.into_iter().map(point).collect()
+        Some(Wire::ExponentialHistogram(m)) => {
+            let temporality = Some(m.aggregation_temporality);
+            vec![head(PointKind::ExponentialHistogram, temporality)]
         }
-        Some(Wire::Summary(summary)) => {
-            let head = head(PointKind::Summary, None);
-            let point = |p: wire::SummaryDataPoint| Point {
-                attributes: p.attributes.into(),
-                data: distribution(p.count, Some(p.sum), Vec::new(), Vec::new()),
-                start: p.start_time_unix_nano,
-                time: p.time_unix_nano,
-                ..head.clone()
-            };
-            summary.data_points.into_iter().map(point).collect()
-        }
+        Some(Wire::Summary(_)) => vec![head(PointKind::Summary, None)],
     }
 }
 
-fn numbers(head: &Point, points: Vec<wire::NumberDataPoint>) -> Vec<Point> {
+fn number(value: Option<wire::number_data_point::Value>) -> Data {
     use wire::number_data_point::Value;
 
-    let point = |p: wire::NumberDataPoint| Point {
-        attributes: p.attributes.into(),
-        data: match p.value {
-            Some(Value::AsDouble(value)) => Data::Double(value),
-            Some(Value::AsInt(value)) => Data::Int(value),
-            None => Data::Int(0),
-        },
-        start: p.start_time_unix_nano,
-        time: p.time_unix_nano,
-        ..head.clone()
-    };
-    points.into_iter().map(point).collect()
-}
-
-fn distribution(count: u64, sum: Option<f64>, bounds: Vec<f64>, buckets: Vec<u64>) -> Data {
-    Data::Histogram {
-        count,
-        sum: sum.unwrap_or_default(),
-        bounds,
-        buckets,
+    match value {
+        Some(Value::AsDouble(value)) => Data::Double(value),
+        Some(Value::AsInt(value)) => Data::Int(value),
+        None => Data::Int(0),
     }
 }
 
 fn temporality_of(code: i32) -> Temporality {
-    match wire::AggregationTemporality::try_from(code) {
-        Ok(wire::AggregationTemporality::Delta) => Temporality::Delta,
-        Ok(wire::AggregationTemporality::Cumulative) => Temporality::Cumulative,
+    use wire::AggregationTemporality as Wire;
+
+    match Wire::try_from(code) {
+        Ok(Wire::Delta) => Temporality::Delta,
+        Ok(Wire::Cumulative) => Temporality::Cumulative,
         _ => Temporality::Unspecified,
     }
 }

@@ -3,48 +3,34 @@
 use std::fmt;
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1 as wire;
+use serde::Serialize;
 
-use super::value::{self, Attributes, Scope};
+use super::value::{self, Attributes, Scope, Value};
 
-/// One exported span.
-#[derive(Clone, Debug, PartialEq)]
+/// One exported span. Ids are lower-case hex, times are nanoseconds since the epoch.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Span {
-    /// Lower-case hex.
     pub trace_id: String,
-    /// Lower-case hex.
     pub span_id: String,
-    /// Lower-case hex; `None` for a root.
+    /// `None` for a root.
     pub parent_span_id: Option<String>,
-    /// The span's name.
     pub name: String,
-    /// Its role in a request.
     pub kind: Kind,
-    /// Its status.
     pub status: Status,
-    /// Its attributes.
     pub attributes: Attributes,
-    /// Its events in the order they were added.
+    /// In the order in which they were added.
     pub events: Vec<Event>,
-    /// Its links.
     pub links: Vec<Link>,
-    /// Attributes of the resource that sent it.
     pub resource: Attributes,
-    /// The scope that recorded it.
     pub scope: Scope,
-    /// Nanoseconds since the epoch.
     pub start: u64,
-    /// Nanoseconds since the epoch.
     pub end: u64,
 }
 
-/// A span's role. `Unspecified` is on the wire when a sender forgot it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "each variant is the OTLP span kind of that name"
-)]
+/// A span's role. `Unspecified` is on the wire when a sender did not set it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum Kind {
     Unspecified,
     Internal,
@@ -54,55 +40,89 @@ pub enum Kind {
     Consumer,
 }
 
-/// A span's status.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Nothing was said.
     Unset,
-    /// Declared good by the application.
     Ok,
-    /// Failed, with the description (often empty).
+    /// With the description, often empty.
     Error(String),
 }
 
-/// A point in time within a span.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
-    /// The event's name.
     pub name: String,
-    /// Nanoseconds since the epoch.
     pub time: u64,
-    /// Its attributes.
     pub attributes: Attributes,
 }
 
 /// A reference to another span, usually of another trace.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Link {
-    /// Lower-case hex.
     pub trace_id: String,
-    /// Lower-case hex.
     pub span_id: String,
-    /// Its attributes.
     pub attributes: Attributes,
 }
 
 // === impl Span ===
 
 impl Span {
+    /// A span with these ids and nothing else: for tests that make their own.
+    pub fn of_service(service: &str, kind: Kind, name: &str) -> Self {
+        Self {
+            trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
+            span_id: "b7ad6b7169203331".to_owned(),
+            parent_span_id: None,
+            name: name.to_owned(),
+            kind,
+            status: Status::Unset,
+            attributes: Attributes::default(),
+            events: Vec::new(),
+            links: Vec::new(),
+            resource: Attributes(vec![("service.name".to_owned(), service.into())]),
+            scope: Scope::default(),
+            start: 1_000_000_000,
+            end: 1_001_000_000,
+        }
+    }
+
     /// `service.name` of its resource, empty when missing.
     pub fn service(&self) -> &str {
         self.resource.text("service.name").unwrap_or_default()
     }
 
-    /// From start to end.
     pub fn duration(&self) -> Duration {
         Duration::from_nanos(self.end.saturating_sub(self.start))
     }
 
-    /// Whether the status is an error.
+    pub fn seconds(&self) -> f64 {
+        self.duration().as_secs_f64()
+    }
+
     pub fn is_error(&self) -> bool {
         matches!(self.status, Status::Error(_))
+    }
+
+    pub fn is(&self, service: &str, kind: Kind, name: &str) -> bool {
+        self.service() == service && self.kind == kind && self.name == name
+    }
+
+    /// Whether it is a query of a database client.
+    pub fn is_database(&self) -> bool {
+        self.kind == Kind::Client && self.attributes.contains_key("db.system.name")
+    }
+
+    /// The attribute as text, numbers included.
+    pub fn attribute(&self, key: &str) -> Option<String> {
+        self.attributes.get(key).map(|value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+    }
+
+    /// `SERVER POST /api/orders [gateway]`.
+    pub fn title(&self) -> String {
+        format!("{} {} [{}]", self.kind, self.name, self.service())
     }
 }
 
@@ -121,31 +141,41 @@ impl fmt::Display for Kind {
 
 // === from the wire ===
 
-pub(crate) fn spans(request: ExportTraceServiceRequest) -> Vec<Span> {
+pub(crate) fn spans(batches: Vec<wire::ResourceSpans>) -> Vec<Span> {
     let mut spans = Vec::new();
-    for batch in request.resource_spans {
+    for batch in batches {
         let resource = value::resource(batch.resource);
         for group in batch.scope_spans {
             let scope = value::scope(group.scope, group.schema_url);
-            spans.extend(
-                group
-                    .spans
-                    .into_iter()
-                    .map(|s| span(s, resource.clone(), scope.clone())),
-            );
+            let of_group = |s| span(s, resource.clone(), scope.clone());
+            spans.extend(group.spans.into_iter().map(of_group));
         }
     }
     spans
 }
 
-fn span(span: wire::Span, resource: Attributes, scope: Scope) -> Span {
+pub(super) fn span(span: wire::Span, resource: Attributes, scope: Scope) -> Span {
+    use wire::span::SpanKind;
+    use wire::status::StatusCode;
+
     let kind = match span.kind() {
-        wire::span::SpanKind::Unspecified => Kind::Unspecified,
-        wire::span::SpanKind::Internal => Kind::Internal,
-        wire::span::SpanKind::Server => Kind::Server,
-        wire::span::SpanKind::Client => Kind::Client,
-        wire::span::SpanKind::Producer => Kind::Producer,
-        wire::span::SpanKind::Consumer => Kind::Consumer,
+        SpanKind::Unspecified => Kind::Unspecified,
+        SpanKind::Internal => Kind::Internal,
+        SpanKind::Server => Kind::Server,
+        SpanKind::Client => Kind::Client,
+        SpanKind::Producer => Kind::Producer,
+        SpanKind::Consumer => Kind::Consumer,
+    };
+    let status = span.status.unwrap_or_default();
+    let event = |event: wire::span::Event| Event {
+        name: event.name,
+        time: event.time_unix_nano,
+        attributes: event.attributes.into(),
+    };
+    let link = |link: wire::span::Link| Link {
+        trace_id: value::hex(&link.trace_id),
+        span_id: value::hex(&link.span_id),
+        attributes: link.attributes.into(),
     };
     Span {
         trace_id: value::hex(&span.trace_id),
@@ -153,7 +183,11 @@ fn span(span: wire::Span, resource: Attributes, scope: Scope) -> Span {
         parent_span_id: value::optional_hex(&span.parent_span_id),
         name: span.name,
         kind,
-        status: status(span.status),
+        status: match status.code() {
+            StatusCode::Unset => Status::Unset,
+            StatusCode::Ok => Status::Ok,
+            StatusCode::Error => Status::Error(status.message),
+        },
         attributes: span.attributes.into(),
         events: span.events.into_iter().map(event).collect(),
         links: span.links.into_iter().map(link).collect(),
@@ -161,32 +195,5 @@ fn span(span: wire::Span, resource: Attributes, scope: Scope) -> Span {
         scope,
         start: span.start_time_unix_nano,
         end: span.end_time_unix_nano,
-    }
-}
-
-fn status(status: Option<wire::Status>) -> Status {
-    let Some(status) = status else {
-        return Status::Unset;
-    };
-    match status.code() {
-        wire::status::StatusCode::Unset => Status::Unset,
-        wire::status::StatusCode::Ok => Status::Ok,
-        wire::status::StatusCode::Error => Status::Error(status.message),
-    }
-}
-
-fn event(event: wire::span::Event) -> Event {
-    Event {
-        name: event.name,
-        time: event.time_unix_nano,
-        attributes: event.attributes.into(),
-    }
-}
-
-fn link(link: wire::span::Link) -> Link {
-    Link {
-        trace_id: value::hex(&link.trace_id),
-        span_id: value::hex(&link.span_id),
-        attributes: link.attributes.into(),
     }
 }

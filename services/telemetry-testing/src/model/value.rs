@@ -6,17 +6,43 @@ use opentelemetry_proto::tonic::common::v1::{
     AnyValue, InstrumentationScope, KeyValue, any_value::Value as Wire,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use serde::{Serialize, Serializer};
 
-/// One of the three kinds of telemetry, each with its own OTLP path.
+/// One of the three types of telemetry, each with its own OTLP path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// `/v1/traces`.
     Traces,
-    /// `/v1/metrics`.
     Metrics,
-    /// `/v1/logs`.
     Logs,
 }
+
+/// An attribute value or log body. The type is kept: `Int(404)` and `String("404")` are not equal.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    Empty,
+    String(String),
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Bytes(Vec<u8>),
+    Array(Vec<Value>),
+    Map(Attributes),
+}
+
+/// Attributes in the order in which they were sent. Duplicates are kept, so that a test can find a key that was sent twice.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attributes(pub Vec<(String, Value)>);
+
+/// The instrumentation scope of an item. Fields that were not sent are empty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Scope {
+    pub name: String,
+    pub version: String,
+    pub schema_url: String,
+}
+
+// === impl Signal ===
 
 impl Signal {
     pub(crate) const ALL: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
@@ -31,26 +57,7 @@ impl Signal {
     }
 }
 
-/// An attribute value or log body. The type is kept: `Int(404)` and `String("404")` are not equal.
-#[derive(Clone, Debug, PartialEq)]
-#[expect(
-    missing_docs,
-    reason = "each variant is the OTLP type of the same name"
-)]
-pub enum Value {
-    Empty,
-    String(String),
-    Bool(bool),
-    Int(i64),
-    Double(f64),
-    Bytes(Vec<u8>),
-    Array(Vec<Value>),
-    Map(Attributes),
-}
-
-/// Attributes in wire order, duplicates kept, so that a test can see a key that was sent twice.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Attributes(pub Vec<(String, Value)>);
+// === impl Attributes ===
 
 impl Attributes {
     /// The first value of `key`.
@@ -71,7 +78,15 @@ impl Attributes {
         }
     }
 
-    /// All keys in wire order.
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// Appends; a value that `key` has already stays.
+    pub fn insert(&mut self, key: String, value: Value) {
+        self.0.push((key, value));
+    }
+
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(key, _)| key.as_str())
     }
@@ -84,15 +99,19 @@ impl Attributes {
     }
 }
 
-/// The instrumentation scope an item was recorded under.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Scope {
-    /// Name of the instrumented library.
-    pub name: String,
-    /// Its version, empty when not given.
-    pub version: String,
-    /// The semantic conventions it follows, empty when not given.
-    pub schema_url: String,
+impl Serialize for Attributes {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+impl fmt::Display for Attributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, (key, value)) in self.0.iter().enumerate() {
+            write!(f, "{}{key}={value}", if n == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
 }
 
 // === impl Value ===
@@ -107,42 +126,6 @@ impl Value {
     }
 }
 
-impl From<&str> for Value {
-    fn from(value: &str) -> Self {
-        Value::String(value.to_owned())
-    }
-}
-
-impl From<String> for Value {
-    fn from(value: String) -> Self {
-        Value::String(value)
-    }
-}
-
-impl From<bool> for Value {
-    fn from(value: bool) -> Self {
-        Value::Bool(value)
-    }
-}
-
-impl From<i64> for Value {
-    fn from(value: i64) -> Self {
-        Value::Int(value)
-    }
-}
-
-impl From<u16> for Value {
-    fn from(value: u16) -> Self {
-        Value::Int(value.into())
-    }
-}
-
-impl From<f64> for Value {
-    fn from(value: f64) -> Self {
-        Value::Double(value)
-    }
-}
-
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -153,25 +136,25 @@ impl fmt::Display for Value {
             Value::Double(value) => write!(f, "{value:?}"),
             Value::Bytes(value) => write!(f, "{} bytes", value.len()),
             Value::Array(values) => {
-                f.write_str("[")?;
-                for (n, value) in values.iter().enumerate() {
-                    write!(f, "{}{value}", if n == 0 { "" } else { ", " })?;
-                }
-                f.write_str("]")
+                let values: Vec<String> = values.iter().map(Value::to_string).collect();
+                write!(f, "[{}]", values.join(", "))
             }
             Value::Map(values) => write!(f, "{{{values}}}"),
         }
     }
 }
 
-impl fmt::Display for Attributes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, (key, value)) in self.0.iter().enumerate() {
-            write!(f, "{}{key}={value}", if n == 0 { "" } else { ", " })?;
+macro_rules! value_from {
+    ($($type:ty => $variant:ident),+) => {$(
+        impl From<$type> for Value {
+            fn from(value: $type) -> Self {
+                Value::$variant(value.into())
+            }
         }
-        Ok(())
-    }
+    )+};
 }
+
+value_from!(&str => String, String => String, bool => Bool, i64 => Int, u16 => Int, f64 => Double);
 
 // === from the wire ===
 
@@ -184,13 +167,9 @@ impl From<Option<AnyValue>> for Value {
             Some(Wire::IntValue(value)) => Value::Int(value),
             Some(Wire::DoubleValue(value)) => Value::Double(value),
             Some(Wire::BytesValue(value)) => Value::Bytes(value),
-            Some(Wire::ArrayValue(array)) => Value::Array(
-                array
-                    .values
-                    .into_iter()
-                    .map(|value| Some(value).into())
-                    .collect(),
-            ),
+            Some(Wire::ArrayValue(array)) => {
+                Value::Array(array.values.into_iter().map(|v| Some(v).into()).collect())
+            }
             Some(Wire::KvlistValue(list)) => Value::Map(list.values.into()),
             // Only the profiles signal has a string table to look this up in.
             Some(Wire::StringValueStrindex(index)) => Value::Int(index.into()),
@@ -200,12 +179,8 @@ impl From<Option<AnyValue>> for Value {
 
 impl From<Vec<KeyValue>> for Attributes {
     fn from(pairs: Vec<KeyValue>) -> Self {
-        Self(
-            pairs
-                .into_iter()
-                .map(|pair| (pair.key, pair.value.into()))
-                .collect(),
-        )
+        let pairs = pairs.into_iter();
+        Self(pairs.map(|pair| (pair.key, pair.value.into())).collect())
     }
 }
 
@@ -224,11 +199,7 @@ pub(super) fn scope(scope: Option<InstrumentationScope>, schema_url: String) -> 
 
 /// Lower-case hex, as in `traceparent` and in log files; empty stays empty.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes everything");
-        text
-    })
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn optional_hex(bytes: &[u8]) -> Option<String> {

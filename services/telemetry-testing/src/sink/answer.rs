@@ -113,11 +113,11 @@ fn decode(
     }
     let items = match signal {
         Signal::Traces => traces::ExportTraceServiceRequest::decode(body)
-            .map(|request| Items::Spans(model::spans(request))),
+            .map(|request| Items::Spans(model::spans(request.resource_spans))),
         Signal::Metrics => metrics::ExportMetricsServiceRequest::decode(body)
-            .map(|request| Items::Points(model::points(request))),
+            .map(|request| Items::Points(model::points(request.resource_metrics))),
         Signal::Logs => logs::ExportLogsServiceRequest::decode(body)
-            .map(|request| Items::Logs(model::logs(request))),
+            .map(|request| Items::Logs(model::logs(request.resource_logs))),
     };
     match items {
         Ok(items) => Ok((signal, items)),
@@ -153,34 +153,19 @@ async fn behave(
         }
     }
     state.answered(number, 200, rejected, Some(items));
-    Ok(respond(StatusCode::OK, success(signal, rejected)))
+    Ok(respond(StatusCode::OK, success(rejected)))
 }
 
-fn success(signal: Signal, rejected: i64) -> Vec<u8> {
-    let error_message = REASON.to_owned();
-    match signal {
-        Signal::Traces => traces::ExportTraceServiceResponse {
-            partial_success: (rejected != 0).then_some(traces::ExportTracePartialSuccess {
-                rejected_spans: rejected,
-                error_message,
-            }),
-        }
-        .encode_to_vec(),
-        Signal::Metrics => metrics::ExportMetricsServiceResponse {
-            partial_success: (rejected != 0).then_some(metrics::ExportMetricsPartialSuccess {
-                rejected_data_points: rejected,
-                error_message,
-            }),
-        }
-        .encode_to_vec(),
-        Signal::Logs => logs::ExportLogsServiceResponse {
-            partial_success: (rejected != 0).then_some(logs::ExportLogsPartialSuccess {
-                rejected_log_records: rejected,
-                error_message,
-            }),
-        }
-        .encode_to_vec(),
+/// The three responses have the same fields, so that the one of traces serves all.
+fn success(rejected: i64) -> Vec<u8> {
+    let partial = traces::ExportTracePartialSuccess {
+        rejected_spans: rejected,
+        error_message: REASON.to_owned(),
+    };
+    traces::ExportTraceServiceResponse {
+        partial_success: (rejected != 0).then_some(partial),
     }
+    .encode_to_vec()
 }
 
 fn refuse(

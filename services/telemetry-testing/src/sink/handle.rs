@@ -1,7 +1,7 @@
 //! The handle a test holds.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Behaviour;
 use super::server::Server;
@@ -14,7 +14,9 @@ use crate::model::{Log, Point, Signal, Span};
 #[derive(Debug)]
 pub struct Sink {
     state: Arc<State>,
-    server: Server,
+    address: SocketAddr,
+    /// `None` while paused.
+    server: Mutex<Option<Server>>,
 }
 
 impl Sink {
@@ -23,20 +25,21 @@ impl Sink {
         Self::start_on((Ipv4Addr::LOCALHOST, 0).into())
     }
 
-    /// Starts on a given address: that of a sink which was stopped, or one that a test kept free until now.
-    ///
-    /// # Panics
-    /// When the address stays in use.
+    /// Starts on a given address: that of a sink which was stopped, or one that a test kept free. Panics when it stays in use.
     #[track_caller]
     pub fn start_on(address: SocketAddr) -> Self {
         let state = Arc::new(State::default());
         let server = Server::start(address, Arc::clone(&state));
-        Self { state, server }
+        Self {
+            state,
+            address: server.address,
+            server: Mutex::new(Some(server)),
+        }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.server.address()
+        self.address
     }
 
     /// The value for `OTEL_EXPORTER_OTLP_ENDPOINT`.
@@ -58,16 +61,19 @@ impl Sink {
 
     /// Closes the port and every connection; what was received stays.
     pub fn pause(&self) {
-        self.server.pause();
+        self.replace(|| None);
     }
 
-    /// Listens on the same port again.
-    ///
-    /// # Panics
-    /// When another process took the port meanwhile.
+    /// Listens on the same port again; panics when another process took it meanwhile.
     #[track_caller]
     pub fn resume(&self) {
-        self.server.resume();
+        self.replace(|| Some(Server::start(self.address, Arc::clone(&self.state))));
+    }
+
+    fn replace(&self, server: impl FnOnce() -> Option<Server>) {
+        let mut running = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(running.take());
+        *running = server();
     }
 
     /// Closes the port for good and says which it was, for [`Sink::start_on`].

@@ -1,4 +1,4 @@
-//! The sink's thread: accepts connections while it is up, and can be told to close the port and open it again.
+//! The sink's thread: accepts connections from its start until it is dropped.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,89 +10,52 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::answer::answer;
 use super::state::State;
 
-/// A port that was just closed may be held for a moment by a connection on its way out.
+/// A port that was just closed may be kept for a moment by a connection that is closing.
 const BIND_PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct Server {
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     /// `None` once dropping, which ends the thread.
-    commands: Option<UnboundedSender<Command>>,
+    stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// Each carries a reply, so that the caller knows that the port is closed or open when it continues.
-enum Command {
-    Pause(mpsc::Sender<()>),
-    Resume(mpsc::Sender<io::Result<()>>),
 }
 
 impl Server {
     #[track_caller]
     pub(super) fn start(address: SocketAddr, state: Arc<State>) -> Self {
-        let (commands, inbox) = unbounded_channel();
+        let (stop, stopped) = oneshot::channel();
         let (reply, started) = mpsc::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime for the OTLP sink");
         let thread = thread::Builder::new()
             .name("otlp-sink".to_owned())
-            .spawn(move || {
-                tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .expect("a runtime for the OTLP sink")
-                    .block_on(run(address, state, inbox, reply));
-            })
+            .spawn(move || runtime.block_on(run(address, state, stopped, reply)))
             .expect("a thread for the OTLP sink");
         let address = started
             .recv()
-            .expect("the OTLP sink's thread answers")
+            .expect("the OTLP sink's thread replies")
             .unwrap_or_else(|error| panic!("the OTLP sink cannot listen on {address}: {error}"));
         Self {
             address,
-            commands: Some(commands),
+            stop: Some(stop),
             thread: Some(thread),
         }
     }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    pub(super) fn pause(&self) {
-        let (reply, done) = mpsc::channel();
-        self.send(Command::Pause(reply));
-        done.recv().expect("the OTLP sink closed its port");
-    }
-
-    #[track_caller]
-    pub(super) fn resume(&self) {
-        let (reply, done) = mpsc::channel();
-        self.send(Command::Resume(reply));
-        if let Err(error) = done.recv().expect("the OTLP sink's thread answers") {
-            panic!(
-                "the OTLP sink cannot listen on {} again: {error}",
-                self.address
-            );
-        }
-    }
-
-    fn send(&self, command: Command) {
-        let commands = self.commands.as_ref().expect("taken only in drop");
-        assert!(
-            commands.send(command).is_ok(),
-            "the OTLP sink's thread is gone"
-        );
-    }
 }
 
+/// The port and every connection are closed when this returns.
 impl Drop for Server {
     fn drop(&mut self) {
-        self.commands = None;
+        self.stop = None;
         if let Some(thread) = self.thread.take() {
             // A panic of the thread was printed by it; a second one while dropping would abort the test run.
             thread.join().ok();
@@ -103,41 +66,27 @@ impl Drop for Server {
 async fn run(
     address: SocketAddr,
     state: Arc<State>,
-    mut inbox: UnboundedReceiver<Command>,
+    mut stopped: oneshot::Receiver<()>,
     started: mpsc::Sender<io::Result<SocketAddr>>,
 ) {
-    let (mut listener, address) = match bind(address).await {
-        Ok(bound) => (Some(bound.0), bound.1),
+    let listener = match bind(address).await {
+        Ok(listener) => listener,
         Err(error) => {
             started.send(Err(error)).ok();
             return;
         }
     };
-    started.send(Ok(address)).ok();
-
+    started.send(listener.local_addr()).ok();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            command = inbox.recv() => match command {
-                None => return,
-                Some(Command::Pause(reply)) => {
-                    listener = None;
-                    connections.shutdown().await;
-                    reply.send(()).ok();
-                }
-                Some(Command::Resume(reply)) => {
-                    let outcome = match listener {
-                        Some(_) => Ok(()),
-                        None => bind(address).await.map(|bound| listener = Some(bound.0)),
-                    };
-                    reply.send(outcome).ok();
-                }
-            },
-            accepted = accept(listener.as_ref()) => {
+            _ = &mut stopped => return,
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
                 let state = Arc::clone(&state);
                 let service = service_fn(move |request| answer(Arc::clone(&state), request));
-                let connection = http1::Builder::new().serve_connection(TokioIo::new(accepted), service);
-                // An error is a sender that hung up or a wanted silence: the request log tells which.
+                let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                // An error is a sender that disconnected or a wanted silence: the request log has which.
                 connections.spawn(async move { connection.await.ok() });
             }
             Some(_) = connections.join_next() => {}
@@ -145,33 +94,17 @@ async fn run(
     }
 }
 
-/// The next connection; pends while there is no listener.
-async fn accept(listener: Option<&TcpListener>) -> tokio::net::TcpStream {
-    let Some(listener) = listener else {
-        return std::future::pending().await;
-    };
-    loop {
-        if let Ok((stream, _)) = listener.accept().await {
-            return stream;
-        }
-    }
-}
-
-async fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let started = Instant::now();
     loop {
         match TcpListener::bind(address).await {
-            Ok(listener) => {
-                let address = listener.local_addr()?;
-                return Ok((listener, address));
-            }
             Err(error)
                 if error.kind() == io::ErrorKind::AddrInUse
                     && started.elapsed() < BIND_PATIENCE =>
             {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            Err(error) => return Err(error),
+            bound => return bound,
         }
     }
 }

@@ -6,8 +6,11 @@
 
 mod behaviour;
 mod child;
+mod json;
 mod matcher;
 mod poll;
 mod sink;
+mod terminal;
+mod trace;
 mod tree;
 mod wire;

@@ -1,22 +1,13 @@
 //! Trees as text: equal for equal shapes, and telling for broken ones.
 
-use telemetry_testing::{Kind, Scope, Span, Status, tree};
+use telemetry_testing::{Kind, Span, Status, tree};
 
 fn span(name: &str, id: u8, parent: u8) -> Span {
     Span {
         trace_id: "ab".repeat(16),
         span_id: format!("{id:016x}"),
         parent_span_id: (parent != 0).then(|| format!("{parent:016x}")),
-        name: name.to_owned(),
-        kind: Kind::Internal,
-        status: Status::Unset,
-        attributes: Default::default(),
-        events: Vec::new(),
-        links: Vec::new(),
-        resource: telemetry_testing::Attributes(vec![("service.name".to_owned(), "shop".into())]),
-        scope: Scope::default(),
-        start: 0,
-        end: 0,
+        ..Span::of_service("shop", Kind::Internal, name)
     }
 }
 
@@ -94,7 +85,7 @@ fn parents_that_form_a_loop_are_not_lost() {
         "
 (parents form a loop)
   INTERNAL a [shop]
-  INTERNAL b [shop]
+    INTERNAL b [shop]
 ",
     );
 }
