@@ -5,7 +5,6 @@ use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::report::{Event, Report, Work};
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
@@ -13,19 +12,61 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 pub const GOOD: Style = AnsiColor::Green.on_default();
 /// Something is not.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
-/// What is there to be skipped by most.
+/// Secondary information.
 pub const DIM: Style = Style::new().dimmed();
 
-/// How often a long build says that it lives where nothing can be redrawn.
+/// How often a long build writes a line where nothing can be redrawn.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
-/// What takes less is not worth a line.
+/// A build that takes less is not reported.
 const LONG: Duration = Duration::from_secs(2);
 
-/// Tells on standard error what happens.
+/// Receives what the launcher does.
+pub trait Report: Send + Sync {
+    /// Called several times a second while a build runs; `detail` is its last line of output.
+    fn building(&self, _what: &str, _elapsed: Duration, _detail: &str) {}
+    /// A build has ended.
+    fn built(&self, _what: &str, _elapsed: Duration) {}
+    /// One step of a start or a stop.
+    fn line(&self, _text: &str) {}
+
+    /// A fact that the reader may want to know.
+    fn note(&self, text: &str) {
+        self.line(&format!("{DIM}note{DIM:#}     {text}"));
+    }
+
+    /// A component is ready.
+    fn ready(&self, component: &str, elapsed: Duration, url: &str) {
+        let after = seconds(elapsed);
+        self.line(&format!(
+            "{GOOD}ready{GOOD:#}    {component:<15} {url} {DIM}after {after}{DIM:#}"
+        ));
+    }
+
+    /// A component has ended.
+    fn stopped(&self, component: &str, elapsed: Duration, is_killed: bool) {
+        let after = seconds(elapsed);
+        let how = if is_killed {
+            ", killed: it did not end in its time"
+        } else {
+            ""
+        };
+        self.line(&format!(
+            "stopped  {component:<15} {DIM}after {after}{how}{DIM:#}"
+        ));
+    }
+}
+
+/// Reports nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Report for Silent {}
+
+/// Reports on standard error.
+#[derive(Default)]
 pub struct Console {
-    is_terminal: bool,
-    tells_all: bool,
+    builds_only: bool,
     bars: MultiProgress,
     running: Mutex<BTreeMap<String, Running>>,
 }
@@ -33,151 +74,79 @@ pub struct Console {
 /// One build.
 struct Running {
     bar: ProgressBar,
-    told: Duration,
+    reported: Duration,
 }
 
 impl Console {
     /// Everything.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            is_terminal: std::io::stderr().is_terminal(),
-            tells_all: true,
-            bars: MultiProgress::new(),
-            running: Mutex::default(),
-        }
+        Self::default()
     }
 
-    /// Only builds and downloads, and only those that take long: for a command with a story of its own, which would
-    /// otherwise be silent for minutes.
+    /// Long builds only: for a command with output of its own, which would otherwise be silent for minutes.
     #[must_use]
     pub fn of_long_work() -> Self {
         Self {
-            tells_all: false,
-            ..Self::new()
+            builds_only: true,
+            ..Self::default()
         }
     }
 
-    /// Whether an event gets a line, or a part of one.
-    fn tells(&self, event: &Event<'_>) -> bool {
-        match event {
-            Event::Working { elapsed, .. } => *elapsed > LONG,
-            // An up-to-date build is not worth a line; its bar has to go all the same.
-            Event::Worked { .. } => true,
-            _ => self.tells_all,
-        }
-    }
-
-    fn working(&self, doing: &str, what: &str, elapsed: Duration, detail: &str) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = !running.contains_key(what);
-        let build = running.entry(what.to_owned()).or_insert_with(|| Running {
-            bar: self
-                .bars
-                .add(ProgressBar::new_spinner().with_style(spinner())),
-            told: Duration::ZERO,
-        });
-        if self.is_terminal {
-            build
-                .bar
-                .set_message(format!("{doing} {what}, {}: {detail}", seconds(elapsed)));
-            build.bar.tick();
-        } else if is_new || elapsed >= build.told + PLAIN_EVERY {
-            build.told = elapsed;
-            anstream::eprintln!("{doing} {what}, {}: {detail}", seconds(elapsed));
-        }
-    }
-
-    fn worked(&self, what: &str) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(build) = running.remove(what) {
-            build.bar.finish_and_clear();
-        }
-    }
-
-    fn line(&self, text: &str) {
-        // The bars are below: a line that is printed past them would tear them.
+    fn print(&self, text: &str) {
+        // A line that is printed without this would tear the spinners below it.
         self.bars.suspend(|| anstream::eprintln!("{text}"));
     }
 }
 
-impl Default for Console {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Report for Console {
-    fn event(&self, event: &Event<'_>) {
-        if !self.tells(event) {
+    fn building(&self, what: &str, elapsed: Duration, detail: &str) {
+        if elapsed <= LONG {
             return;
         }
-        match event {
-            Event::Working {
-                work,
-                what,
-                elapsed,
-                detail,
-            } => {
-                let doing = match work {
-                    Work::Build => "building",
-                    Work::Pull => "pulling",
-                };
-                self.working(doing, what, *elapsed, detail);
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !running.contains_key(what);
+        let build = running.entry(what.to_owned()).or_insert_with(|| {
+            let style = ProgressStyle::with_template("{spinner} {wide_msg}");
+            let bar = ProgressBar::new_spinner();
+            let bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            Running {
+                bar: self.bars.add(bar),
+                reported: Duration::ZERO,
             }
-            Event::Worked {
-                work,
-                what,
-                elapsed,
-            } => {
-                self.worked(what);
-                let did = match work {
-                    Work::Build => "built",
-                    Work::Pull => "pulled",
-                };
-                if *elapsed > LONG {
-                    self.line(&format!(
-                        "{did:<8} {what:<15} {DIM}in {}{DIM:#}",
-                        seconds(*elapsed)
-                    ));
-                }
-            }
-            Event::Starting { component } => self.line(&format!("starting {component}")),
-            Event::Ready {
-                component,
-                elapsed,
-                url,
-            } => {
-                let after = seconds(*elapsed);
-                self.line(&format!(
-                    "{GOOD}ready{GOOD:#}    {component:<15} {url} {DIM}after {after}{DIM:#}"
-                ));
-            }
-            Event::Stopping { component } => self.line(&format!("stopping {component}")),
-            Event::Stopped {
-                component,
-                elapsed,
-                killed,
-            } => {
-                let after = seconds(*elapsed);
-                let how = if *killed {
-                    ", killed: it did not end by itself"
-                } else {
-                    ""
-                };
-                self.line(&format!(
-                    "stopped  {component:<15} {DIM}after {after}{how}{DIM:#}"
-                ));
-            }
-            Event::Note(text) => self.line(&format!("{DIM}note{DIM:#}     {text}")),
+        });
+        let text = format!("building {what}, {}: {detail}", seconds(elapsed));
+        if std::io::stderr().is_terminal() {
+            build.bar.set_message(text);
+            build.bar.tick();
+        } else if is_new || elapsed >= build.reported + PLAIN_EVERY {
+            build.reported = elapsed;
+            anstream::eprintln!("{text}");
         }
     }
-}
 
-fn spinner() -> ProgressStyle {
-    // The template is a constant; one that did not parse would only look plain.
-    ProgressStyle::with_template("{spinner} {wide_msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+    fn built(&self, what: &str, elapsed: Duration) {
+        let build = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(what);
+        if let Some(build) = build {
+            build.bar.finish_and_clear();
+        }
+        if elapsed > LONG {
+            self.print(&format!(
+                "built    {what:<15} {DIM}in {}{DIM:#}",
+                seconds(elapsed)
+            ));
+        }
+    }
+
+    fn line(&self, text: &str) {
+        if !self.builds_only {
+            self.print(text);
+        }
+    }
 }
 
 /// `0.4 s`, `12 s`, `3 min 05 s`.
@@ -194,23 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_with_a_story_of_its_own_tells_of_long_builds_only() {
-        let working = |seconds| Event::Working {
-            work: Work::Build,
-            what: "loki",
-            elapsed: Duration::from_secs(seconds),
-            detail: "",
-        };
-        let quiet = Console::of_long_work();
-        assert!(quiet.tells(&working(3)) && !quiet.tells(&working(1)));
-        assert!(!quiet.tells(&Event::Starting { component: "loki" }));
-        assert!(!quiet.tells(&Event::Note("everything runs already")));
-        let all = Console::new();
-        assert!(!all.tells(&working(1)) && all.tells(&Event::Note("")));
-    }
-
-    #[test]
-    fn durations_read_as_a_person_would_say_them() {
+    fn durations_have_the_unit_that_a_reader_expects() {
         for (milliseconds, expected) in [(430, "0.4 s"), (12_900, "12 s"), (185_000, "3 min 05 s")]
         {
             assert_eq!(seconds(Duration::from_millis(milliseconds)), expected);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, IoContext as _, Result};
+use crate::error::{IoContext as _, Result, failed};
 
 /// Variables by name; later writes win.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,8 +15,11 @@ pub fn repository_root(start: &Path) -> Result<PathBuf> {
         .ancestors()
         .find(|dir| dir.join(".env").is_file() && dir.join("collector/config.yaml").is_file())
         .map(Path::to_owned)
-        .ok_or_else(|| Error::NotARepository {
-            start: start.to_owned(),
+        .ok_or_else(|| {
+            failed!(
+                "no .env and collector/config.yaml in {} or above it: run this inside the repository",
+                start.display()
+            )
         })
 }
 
@@ -29,29 +32,25 @@ impl Environment {
             if line.trim().is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (name, value) = parse_line(line).ok_or_else(|| Error::EnvironmentFile {
-                path: path.to_owned(),
-                line: index + 1,
-                text: line.to_owned(),
+            let (name, value) = parse_line(line).ok_or_else(|| {
+                failed!(
+                    "{}:{}: expected NAME=value without quotes or spaces, found `{line}`",
+                    path.display(),
+                    index + 1
+                )
             })?;
             values.insert(name.to_owned(), value.to_owned());
         }
         Ok(Self(values))
     }
 
-    /// Takes from a shell's environment what overrides a variable of the file, and every `SHOP_*` and `OTEL_*`, which
-    /// are settings of the services.
-    pub fn overlay(&mut self, shell: impl IntoIterator<Item = (String, String)>) {
-        for (name, value) in shell {
-            if self.0.contains_key(&name) || is_setting_of_services(&name) {
-                self.0.insert(name, value);
-            }
-        }
-    }
-
     /// Adds or replaces one variable.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.0.insert(name.to_owned(), value.into());
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
     }
 
     /// The value, if there is one.
@@ -60,17 +59,17 @@ impl Environment {
         self.0.get(name).map(String::as_str)
     }
 
+    pub(crate) fn required(&self, name: &str) -> Result<&str> {
+        let value = self.get(name);
+        value.ok_or_else(|| failed!("the variable {name} is missing: .env has it"))
+    }
+
     /// A port by the name of its variable.
     pub fn port(&self, name: &str) -> Result<u16> {
-        let value = self.get(name).ok_or_else(|| Error::MissingVariable {
-            name: name.to_owned(),
-        })?;
+        let value = self.required(name)?;
         match value.parse() {
             Ok(port) if port > 0 => Ok(port),
-            _ => Err(Error::BadPort {
-                name: name.to_owned(),
-                value: value.to_owned(),
-            }),
+            _ => Err(failed!("{name}={value}: expected a port from 1 to 65535")),
         }
     }
 
@@ -83,13 +82,18 @@ impl Environment {
             let (name, after) = rest[start + 2..]
                 .split_once('}')
                 .unwrap_or((&rest[start + 2..], ""));
-            result.push_str(self.get(name).ok_or_else(|| Error::MissingVariable {
-                name: name.to_owned(),
-            })?);
+            result.push_str(self.required(name)?);
             rest = after;
         }
         result.push_str(rest);
         Ok(result)
+    }
+
+    /// The version in an image's name: `3.14.0` in `prom/prometheus:v3.14.0`.
+    #[must_use]
+    pub fn version(&self, name: &str) -> Option<&str> {
+        let tag = self.get(name)?.rsplit(':').next()?;
+        Some(tag.trim_start_matches('v'))
     }
 
     /// All variables, in the order of their names.
@@ -98,11 +102,6 @@ impl Environment {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
-}
-
-/// Whether a variable is meant for the services rather than for the programs around them.
-pub(crate) fn is_setting_of_services(name: &str) -> bool {
-    name.starts_with("SHOP_") || name.starts_with("OTEL_")
 }
 
 fn parse_line(line: &str) -> Option<(&str, &str)> {
@@ -148,20 +147,6 @@ mod tests {
                 .to_string();
             assert!(error.contains(".env:2:"), "{line}: {error}");
         }
-    }
-
-    #[test]
-    fn the_shell_overrides_known_names_and_settings_of_the_services_only() {
-        let mut environment = environment("LOKI_PORT=3100\n").unwrap();
-        let shell = [
-            ("LOKI_PORT", "4100"),
-            ("SHOP_LOG_LEVEL", "debug"),
-            ("EDITOR", "vi"),
-        ];
-        environment.overlay(shell.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        assert_eq!(environment.get("LOKI_PORT"), Some("4100"));
-        assert_eq!(environment.get("SHOP_LOG_LEVEL"), Some("debug"));
-        assert_eq!(environment.get("EDITOR"), None);
     }
 
     #[test]

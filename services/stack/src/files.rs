@@ -7,8 +7,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::component::COMPONENTS;
-use crate::error::{Error, IoContext as _, Result};
+use crate::error::{IoContext as _, Result, failed};
 use crate::instance::Instance;
 
 const MODE: u32 = 0o755;
@@ -37,12 +36,12 @@ impl Instance {
     pub(crate) fn targets(&self) -> Result<String> {
         let host = self.environment.get("BIND_HOST").unwrap_or("127.0.0.1");
         let mut targets = Vec::new();
-        for component in COMPONENTS {
-            if let Some(port) = component.metrics_port
-                && self.obstacle(component).is_none()
+        for component in &self.topology.components {
+            if let Some(port) = &component.metrics
+                && self.lack(component).is_none()
             {
                 let address = format!("{host}:{}", self.environment.port(port)?);
-                let name = component.name;
+                let name = &component.name;
                 targets.push(json!({
                     "targets": [address],
                     "labels": {"job": name, "component": name, "service_name": name},
@@ -78,10 +77,10 @@ pub(crate) fn readable_directory(path: &Path) -> Result<()> {
         }
         return Ok(());
     };
-    Err(Error::UnsafeDirectory {
-        path: path.to_owned(),
-        reason,
-    })
+    Err(failed!(
+        "{}: {reason}. Remove it, or choose another directory with SHOP_LOG_DIR",
+        path.display()
+    ))
 }
 
 fn link(target: &Path, place: &Path) -> Result<()> {

@@ -1,38 +1,38 @@
-//! One set of running components: where it lives and what its programs are told.
+//! One set of running components: where it lives, and the variables of its programs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{env, fs};
 
-use crate::component::{COMPONENTS, Program, component};
-use crate::docker::choice::{self, choose, look};
-use crate::docker::{Choice, Docker, Engine, Runtime};
+use crate::console::{Report, Silent};
+use crate::docker::{Choice, Docker};
 use crate::environment::Environment;
-use crate::error::{IoContext as _, Result};
+use crate::error::{IoContext as _, Result, failed};
 use crate::ports;
-use crate::report::{Report, Silent};
 use crate::state::{Lock, State};
 use crate::status::Addresses;
+use crate::topology::Topology;
 
-/// The main stack of a working copy, or an isolated one of a test or a drill.
+/// The main stack of a checkout, or an isolated one of a test or a drill.
 pub struct Instance {
     pub(crate) root: PathBuf,
     pub(crate) home: PathBuf,
+    pub(crate) topology: Topology,
     pub(crate) environment: Environment,
-    /// What `.env` itself names: only these reach the programs that are not ours.
-    pub(crate) shared: BTreeSet<String>,
-    /// What the shell has set of it; no value where that is as in the file. Kept for other shells with the first start.
-    pub(crate) set_by_shell: BTreeMap<String, Option<String>>,
+    /// As in `.env`.
+    pub(crate) shipped: Environment,
+    /// The variables that a start writes down for later commands.
+    pub(crate) remembered: BTreeSet<String>,
     pub(crate) addresses: Addresses,
     pub(crate) report: Arc<dyn Report>,
     pub(crate) profile: Profile,
-    /// Where Docker was chosen.
+    /// Where the stack runs as containers.
     pub(crate) docker: Option<Docker>,
-    /// Where it was not, and its images are asked about all the same.
-    pub(crate) spare_docker: OnceLock<Docker>,
-    /// An isolated instance has none to make.
+    /// How the runtime of the main instance was chosen.
     pub(crate) choice: Option<Choice>,
+    /// What `up` and `run` report first.
+    notes: Vec<String>,
     /// One change at a time inside this process; [`Lock`] is the same between processes.
     changing: Mutex<()>,
 }
@@ -40,41 +40,25 @@ pub struct Instance {
 /// How cargo builds the services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Profile {
-    /// Quicker to the first trace from nothing.
+    /// Compiles in less time.
     #[default]
     Dev,
-    /// For numbers about speed.
+    /// For measurements of speed.
     Release,
 }
 
-/// Who keeps the traces on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TraceStore {
-    /// Tempo itself.
-    Tempo,
-    /// The directory with the Collector's `traces*.jsonl`: OTLP/JSON, one `TracesData` per line.
-    Archive(PathBuf),
+/// How the Collector and its backends run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runtime {
+    /// As processes of this machine.
+    Native,
+    /// As containers of `docker-compose.yml`.
+    Docker,
 }
 
-/// Where log records are kept on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogStore {
-    /// Loki itself.
-    Loki,
-    /// The directory with the Collector's `logs*.jsonl`: OTLP/JSON, one `LogsData` per line.
-    Archive(PathBuf),
-}
-
-/// Variables of the shell that choose how the main instance runs. The last two are compose's own.
-const CHOOSING: &[&str] = &["STACK", "COMPOSE_PROFILES", PROJECT_NAME];
-
-/// Variables of the shell that name a compiler, for us alone.
-pub(crate) const COMPILERS: &[&str] = &["CARGO", "RUSTC"];
-
+const STATE: &str = "state.json";
 const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
-
-/// Below an instance's home.
-pub(crate) const STATE: &str = "state.json";
+const RESOURCE: &str = "OTEL_RESOURCE_ATTRIBUTES";
 
 /// Held while an instance is changed.
 pub(crate) struct Exclusive<'a> {
@@ -83,145 +67,130 @@ pub(crate) struct Exclusive<'a> {
 }
 
 impl Instance {
-    /// The one of the working copy: ports of `.env`, everything else under `.stack/`.
+    /// The stack of the checkout: ports of `.env`, everything else in `.stack/`.
     ///
-    /// It runs on Docker or natively, as the variable `STACK` says; without it, on whichever runs already, or else on
-    /// Docker if that can be used. A variable of the shell wins over `.env`; where another shell started the stack,
-    /// what that one had set wins too, until `down`.
+    /// It runs on Docker or natively, as the variable `STACK` says; without it, as it runs already, otherwise on Docker
+    /// if an engine with compose answers, otherwise natively. A variable of the shell replaces the one that the last
+    /// start used, which replaces the one of `.env`.
     pub fn main(root: &Path) -> Result<Self> {
-        let file = Environment::read(&root.join(".env"))?;
-        let home = root.join(".stack");
-        let mut environment = file.clone();
-        for (name, value) in State::read(&home.join(STATE))?.variables() {
-            environment.set(name, value);
-        }
-        // Compose takes an empty name for none.
-        let shell: BTreeMap<_, _> = env::vars()
-            .filter(|(name, value)| name != PROJECT_NAME || !value.is_empty())
-            .collect();
-        environment.overlay(shell.clone());
-        for name in CHOOSING {
-            if let Some(value) = shell.get(*name) {
-                environment.set(name, value);
-            }
-        }
-        let mut instance = Self::new(root, &home, &file, environment)?;
-        instance.set_by_shell = shell
-            .into_iter()
-            .filter(|(name, _)| file.get(name).is_some() || name == PROJECT_NAME)
-            .map(|(name, value)| {
-                let is_other = file.get(&name) != Some(&value);
-                (name, is_other.then_some(value))
-            })
-            .collect();
+        let mut instance = Self::new(root, &root.join(".stack"), true)?;
+        let of_file = instance.shipped.iter().map(|(name, _)| name.to_owned());
+        instance.remembered.extend(of_file);
+        instance.keep_service_names();
         let choice = instance.choose()?;
-        if choice.runtime == Runtime::Docker {
-            instance.docker = Engine::on_path().map(|engine| instance.docker_of(engine));
-        }
+        instance.docker = choice.docker.clone();
         instance.choice = Some(choice);
         Ok(instance)
     }
 
-    fn choose(&self) -> Result<Choice> {
-        let wanted = self
-            .environment
-            .get("STACK")
-            .filter(|value| !value.is_empty());
-        let wanted = wanted.map(str::parse).transpose()?;
-        let state = self.state()?;
-        let mut stack = COMPONENTS
-            .iter()
-            .filter(|component| !component.is_service());
-        let runs_natively = stack.any(|component| state.alive(component.name).is_some());
-        choose(wanted, runs_natively, || {
-            look(Engine::on_path().as_ref(), &self.project())
-        })
-    }
-
-    pub(crate) fn docker_of(&self, engine: Engine) -> Docker {
-        Docker::new(engine, self.project(), &self.environment)
-    }
-
-    /// One with ports, data, logs and `SHOP_LOG_DIR` of its own, under `dir`. Of the shell's variables only those reach
-    /// it that name a program. Called again with the same `dir`, also by another process, it finds the same instance. It
-    /// is always native.
+    /// An instance with ports, data, logs and `SHOP_LOG_DIR` of its own, in `dir`. Of the shell's variables only those
+    /// have an effect that name a program. Called again with the same `dir`, also by another process, it finds the same
+    /// instance. It is always native.
     ///
-    /// It tells nobody what happens, and its first start may build for minutes: give it a report, such as
-    /// [`Console::of_long_work`](crate::console::Console::of_long_work). Below the main one's directory, `.stack/`,
+    /// It reports nothing, and its first start may build for minutes: give it a report, such as
+    /// [`Console::of_long_work`](crate::console::Console::of_long_work). Below the main instance's directory, `.stack/`,
     /// [`hold`](Self::hold) it while it is used.
     pub fn isolated(root: &Path, dir: &Path) -> Result<Self> {
-        let file = Environment::read(&root.join(".env"))?;
         fs::create_dir_all(dir).context("create", dir)?;
         let dir = &dir.canonicalize().context("find", dir)?;
-        let mut environment = file.clone();
+        let mut instance = Self::new(root, dir, false)?;
         let kept = dir.join("ports.env");
         if !kept.exists() {
-            let names: Vec<_> = file
-                .iter()
-                .map(|(name, _)| name)
-                .filter(|name| name.ends_with("_PORT"))
-                .collect();
+            let names = instance.shipped.iter().map(|(name, _)| name);
+            let names: Vec<_> = names.filter(|name| name.ends_with("_PORT")).collect();
             let ports = ports::free(names.len());
-            let lines: Vec<_> = names
-                .iter()
-                .zip(ports)
+            let lines = names.iter().zip(ports);
+            let text: String = lines
                 .map(|(name, port)| format!("{name}={port}\n"))
                 .collect();
-            fs::write(&kept, lines.concat()).context("write", &kept)?;
+            fs::write(&kept, text).context("write", &kept)?;
         }
         for (name, port) in Environment::read(&kept)?.iter() {
-            environment.set(name, port);
+            instance.environment.set(name, port);
         }
-        environment.set("SHOP_LOG_DIR", dir.join("shop-logs").to_string_lossy());
-        Self::new(root, dir, &file, environment)
+        let logs = dir.join("shop-logs");
+        instance
+            .environment
+            .set("SHOP_LOG_DIR", logs.to_string_lossy());
+        instance.addresses = Addresses::from_environment(&instance.environment)?;
+        Ok(instance)
     }
 
-    fn new(
-        root: &Path,
-        home: &Path,
-        file: &Environment,
-        mut environment: Environment,
-    ) -> Result<Self> {
-        let places = [
+    fn new(root: &Path, home: &Path, is_main: bool) -> Result<Self> {
+        let topology = Topology::read(root)?;
+        let shipped = Environment::read(&root.join(".env"))?;
+        fs::create_dir_all(home).context("create", home)?;
+        let mut environment = shipped.clone();
+        for (name, value) in State::read(&home.join(STATE))?.variables {
+            environment.set(&name, value);
+        }
+        let programs = topology.components.iter().filter_map(|c| c.variable());
+        let remembered: BTreeSet<_> = programs.chain([PROJECT_NAME]).map(str::to_owned).collect();
+        // Not `vars`, which panics at a value that is not UTF-8, whoever it is meant for.
+        for (name, value) in env::vars_os() {
+            let Some(name) = name.to_str() else { continue };
+            // Compose takes an empty project name for none.
+            if name == PROJECT_NAME && value.is_empty() {
+                continue;
+            }
+            let is_setting =
+                || name == "STACK" || shipped.get(name).is_some() || is_setting_of_services(name);
+            if remembered.contains(name) || is_main && is_setting() {
+                let value = value.to_str().ok_or_else(|| {
+                    failed!(
+                        "the value of the variable {name} is not UTF-8: set it again, or unset it"
+                    )
+                })?;
+                environment.set(name, value);
+            }
+        }
+        for (name, place) in [
             ("STACK_ROOT", root.to_owned()),
             ("STACK_HOME", home.to_owned()),
             ("STACK_DATA", home.join("data")),
             ("STACK_LOGS", home.join("logs")),
-        ];
-        for (name, place) in places {
+        ] {
             environment.set(name, place.to_string_lossy());
         }
-        for name in COMPILERS {
-            if let Some(value) = env::var_os(name) {
-                environment.set(name, value.to_string_lossy());
-            }
-        }
-        let state = State::read(&home.join(STATE))?;
-        for component in COMPONENTS {
-            if let Program::Installed { variable, .. } | Program::Home { variable, .. } =
-                component.program
-            {
-                let kept = || state.variables().get(variable).map(Into::into);
-                if let Some(value) = env::var_os(variable).or_else(kept) {
-                    environment.set(variable, value.to_string_lossy());
-                }
-            }
-        }
-        fs::create_dir_all(home).context("create", home)?;
         Ok(Self {
             root: root.to_owned(),
             home: home.to_owned(),
+            topology,
             addresses: Addresses::from_environment(&environment)?,
             environment,
-            shared: file.iter().map(|(name, _)| name.to_owned()).collect(),
-            set_by_shell: BTreeMap::new(),
+            shipped,
+            remembered,
             report: Arc::new(Silent),
             profile: Profile::default(),
             docker: None,
-            spare_docker: OnceLock::new(),
             choice: None,
+            notes: Vec::new(),
             changing: Mutex::new(()),
         })
+    }
+
+    /// A service name in the shell is meant for one other program: it would rename all of the shop's services.
+    fn keep_service_names(&mut self) {
+        let mut removed = Vec::new();
+        if self.environment.remove("OTEL_SERVICE_NAME").is_some() {
+            removed.push("OTEL_SERVICE_NAME".to_owned());
+        }
+        if let Some(attributes) = self.environment.get(RESOURCE).map(str::to_owned) {
+            let is_name =
+                |pair: &&str| pair.split('=').next().map(str::trim) == Some("service.name");
+            let (names, kept): (Vec<_>, Vec<_>) = attributes.split(',').partition(is_name);
+            if !names.is_empty() {
+                removed.push(format!("service.name in {RESOURCE}"));
+                self.environment.set(RESOURCE, kept.join(","));
+            }
+        }
+        if !removed.is_empty() {
+            let note = format!(
+                "not passed to the services, which have names of their own: {}",
+                removed.join(", ")
+            );
+            self.notes.push(note);
+        }
     }
 
     /// Sets a variable for everything that is started from here on, such as `SHOP_RESERVATION_TTL`.
@@ -231,7 +200,7 @@ impl Instance {
         self
     }
 
-    /// Tells somebody what happens.
+    /// Reports progress there.
     #[must_use]
     pub fn with_report(mut self, report: Arc<dyn Report>) -> Self {
         self.report = report;
@@ -254,15 +223,10 @@ impl Instance {
         }
     }
 
-    /// The name of the compose project of this working copy, as compose finds it: the variable `COMPOSE_PROJECT_NAME`
-    /// of the shell, then of `.env`, then the name in `docker-compose.yml`. An empty one is none.
+    /// The table of components and services.
     #[must_use]
-    pub fn project(&self) -> String {
-        let set = self.environment.get(PROJECT_NAME);
-        match set.filter(|name| !name.is_empty()) {
-            Some(name) => name.to_owned(),
-            None => choice::project_in(&self.root),
-        }
+    pub fn topology(&self) -> &Topology {
+        &self.topology
     }
 
     /// A variable as the components see it.
@@ -289,14 +253,16 @@ impl Instance {
     /// Both output streams of a component; of a container, a copy of its last lines.
     #[must_use]
     pub fn component_log(&self, name: &str) -> PathBuf {
+        let log = self.process_log(name);
         if let Some(docker) = &self.docker
-            && let Ok(places) = self.places()
-            && component(name).is_ok_and(|component| places.is_inside(component))
-            && let Some(container) = places.container(name)
+            && self
+                .topology
+                .component(name)
+                .is_ok_and(|component| !component.is_service())
         {
-            return self.save_output(docker, container);
+            docker.save_output(self, name, &log);
         }
-        self.process_log(name)
+        log
     }
 
     pub(crate) fn process_log(&self, name: &str) -> PathBuf {
@@ -307,7 +273,69 @@ impl Instance {
         State::read(&self.home.join(STATE))
     }
 
-    /// Waits for changes of this process and refuses when another process is changing the instance.
+    /// What `up` and `run` report before they start anything, or why they refuse to.
+    pub(crate) fn announce(&self) -> Result<()> {
+        self.notes.iter().for_each(|note| self.report.note(note));
+        let Some(choice) = &self.choice else {
+            return Ok(());
+        };
+        if let Some(reason) = &choice.refused {
+            return Err(failed!("{reason}"));
+        }
+        self.report.note(&choice.reason);
+        let variables = self.state()?.variables;
+        let kept = variables.iter().filter(|(name, value)| {
+            self.shipped.get(name).is_some() && self.environment.get(name) == Some(value)
+        });
+        let kept: Vec<_> = kept
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        if !kept.is_empty() {
+            let note = format!(
+                "as in the first start, until `just down`: {}",
+                kept.join(", ")
+            );
+            self.report.note(&note);
+        }
+        Ok(())
+    }
+
+    /// Writes down what this start uses in place of `.env`, for commands of other shells.
+    pub(crate) fn remember(&self, state: &mut State) -> Result<()> {
+        state.variables.clear();
+        for name in &self.remembered {
+            let found = || {
+                self.program_on_path(name)
+                    .map(|path| path.to_string_lossy().into_owned())
+            };
+            let value = self.environment.get(name).map(str::to_owned).or_else(found);
+            if let Some(value) = value.filter(|value| self.shipped.get(name) != Some(value)) {
+                state.variables.insert(name.clone(), value);
+            }
+        }
+        state.write()
+    }
+
+    /// Refuses directories whose names are syntax in a file, a list or a pattern that they are put into.
+    pub(crate) fn require_plain_paths(&self) -> Result<()> {
+        for path in [&self.root, &self.home, &self.shop_log_dir()] {
+            let text = path.to_str().ok_or_else(|| {
+                failed!(
+                    "the name of the directory {} is not UTF-8: use another one",
+                    path.display()
+                )
+            })?;
+            let is_syntax = |c: &char| "#,:[]{}*?!$\\\"'`|<>&;".contains(*c) || c.is_control();
+            if let Some(character) = text.chars().find(is_syntax) {
+                return Err(failed!(
+                    "{text}: the character `{character}` has a meaning in configuration files, lists and patterns: use a directory without it"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for changes of this process and fails while another process changes the instance.
     pub(crate) fn exclusive(&self) -> Result<Exclusive<'_>> {
         let here = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Exclusive {
@@ -317,27 +345,7 @@ impl Instance {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_project_is_the_variable_or_else_the_name_in_the_compose_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = crate::repository_root(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-        for (value, expected) in [("mine", "mine"), ("", "otel-shop")] {
-            let instance = Instance::isolated(&root, dir.path()).unwrap();
-            let instance = instance.with_variable(PROJECT_NAME, value);
-            assert_eq!(instance.project(), expected);
-        }
-    }
-
-    #[test]
-    fn the_native_programs_that_are_not_in_the_cache_are_named_without_building_any() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = crate::repository_root(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-        let instance = Instance::isolated(&root, dir.path()).unwrap();
-        let other = instance.with_variable("LOKI_IMAGE", "grafana/loki:0.0.1");
-        assert!(other.missing_tools().unwrap().contains(&"loki"));
-    }
+/// Whether a variable is meant for the services rather than for the programs around them.
+pub(crate) fn is_setting_of_services(name: &str) -> bool {
+    name.starts_with("SHOP_") || name.starts_with("OTEL_")
 }

@@ -1,22 +1,21 @@
-//! What a component is told: program, arguments, environment, and the files that it reads at its start.
+//! What a component is started with: program, arguments, environment and configuration files.
 
-use std::env;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use probe::Probe;
 
-use crate::component::{
-    ARCHIVE_ARGUMENT, ARCHIVE_FILE, ARCHIVE_PORT, Component, Ready, SERVICE_ENVIRONMENT,
-};
-use crate::environment::{Environment, is_setting_of_services};
-use crate::error::Result;
-use crate::instance::{COMPILERS, Instance, TraceStore};
+use crate::error::{Result, failed};
+use crate::instance::{Instance, is_setting_of_services};
 use crate::ports::Port;
 use crate::process::Launch;
-use crate::setup::{self, Setup, Text};
-use crate::state::Record;
+use crate::topology::{Component, Overlay};
 
-/// Of the shell only what any program needs.
+/// Of the shell only what any program needs. No proxy: all that the components talk to is on this machine.
 const INHERITED: &[&str] = &[
     "PATH",
     "HOME",
@@ -27,291 +26,177 @@ const INHERITED: &[&str] = &[
     "RUST_BACKTRACE",
 ];
 
+/// A hash of each part of a start: never a value, which may be a secret.
+pub(crate) type Hashes = BTreeMap<String, String>;
+
 impl Instance {
-    /// Everything that is needed to start a component.
-    pub(crate) fn launch(&self, component: &Component, program: PathBuf) -> Result<Launch> {
-        let mut arguments = component.arguments.to_vec();
-        if self.keeps_archive(component) {
-            arguments.push(ARCHIVE_ARGUMENT);
-        }
-        let expand = |template: &&str| self.environment.expand(template);
-        Ok(Launch {
+    /// Everything that is needed to start a component, and the hashes by which a later start sees what has changed.
+    pub(crate) fn launch(
+        &self,
+        component: &Component,
+        program: PathBuf,
+    ) -> Result<(Launch, Hashes)> {
+        let overlays = self.overlays(component);
+        let arguments = overlays.iter().flat_map(|overlay| &overlay.arguments);
+        let arguments = component.arguments.iter().chain(arguments);
+        let launch = Launch {
             program,
-            arguments: arguments.iter().map(expand).collect::<Result<_>>()?,
+            arguments: arguments
+                .map(|text| self.environment.expand(text))
+                .collect::<Result<_>>()?,
             environment: self.environment_of(component)?,
             directory: self.root.clone(),
-            log: self.process_log(component.name),
-        })
+            log: self.process_log(&component.name),
+        };
+        // A program that was replaced at its place is another one.
+        let file = fs::metadata(&launch.program);
+        let file = file.map(|file| format!("{} {} {}", file.ino(), file.mtime(), file.len()));
+        let environment = launch.environment.iter();
+        let environment = environment.filter(|(name, _)| !INHERITED.contains(&&***name));
+        let hashes = [
+            (
+                "program",
+                hash([
+                    launch.program.as_os_str().as_bytes(),
+                    file.unwrap_or_default().as_bytes(),
+                ]),
+            ),
+            ("arguments", hash(&launch.arguments)),
+            (
+                "environment",
+                hash(environment.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()])),
+            ),
+            ("files", self.hash_of_files(component)?),
+        ];
+        Ok((
+            launch,
+            hashes.map(|(part, hash)| (part.to_owned(), hash)).into(),
+        ))
+    }
+
+    pub(crate) fn hash_of_files(&self, component: &Component) -> Result<String> {
+        let files = self.files(component)?;
+        Ok(hash(files.iter().flat_map(|(path, content)| {
+            [path.as_os_str().as_bytes(), content]
+        })))
+    }
+
+    /// The configuration files that it reads, with their content.
+    fn files(&self, component: &Component) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+        let overlays = self.overlays(component);
+        let overlays = overlays.iter().flat_map(|overlay| &overlay.files);
+        let mut files = Vec::new();
+        for template in component.files.iter().chain(overlays) {
+            read_all(Path::new(&self.environment.expand(template)?), &mut files);
+        }
+        Ok(files)
+    }
+
+    /// Of the components that are missing.
+    pub(crate) fn overlays<'c>(&self, component: &'c Component) -> Vec<&'c Overlay> {
+        let overlays = component.overlays.iter();
+        overlays
+            .filter(|overlay| self.lacks_by_name(&overlay.without))
+            .collect()
     }
 
     /// The ports that a component will listen on.
     pub(crate) fn ports_of(&self, component: &Component) -> Result<Vec<Port>> {
-        let archive = self.keeps_archive(component).then_some(ARCHIVE_PORT);
-        let names = component.ports.iter().copied().chain(archive);
-        names
-            .map(|name| {
-                Ok(Port {
-                    variable: name.to_owned(),
-                    number: self.environment.port(name)?,
-                })
+        let overlays = self.overlays(component);
+        let names = component
+            .ports
+            .iter()
+            .chain(overlays.iter().flat_map(|overlay| &overlay.ports));
+        let port = |name: &String| {
+            let number = self.environment.port(name)?;
+            Ok(Port {
+                variable: name.clone(),
+                number,
             })
-            .collect()
+        };
+        names.map(port).collect()
     }
 
     pub(crate) fn probe_of(&self, component: &Component) -> Result<Probe> {
-        Ok(match component.ready {
-            Ready::Http { port, path } => Probe::Http {
-                host: self
-                    .environment
-                    .get("BIND_HOST")
-                    .unwrap_or("127.0.0.1")
-                    .to_owned(),
-                port: self.environment.port(port)?,
-                path: path.to_owned(),
-            },
-            Ready::Listening => Probe::Listening {
-                port: self.environment.port(component.ports[0])?,
-            },
-        })
+        let target = self.environment.expand(&component.ready)?;
+        target
+            .parse()
+            .map_err(|error| failed!("stack.toml: {}: {error}", component.name))
     }
 
-    /// What of a launch can change between two commands, and would take a restart.
-    pub(crate) fn setup_of(&self, component: &Component, launch: &Launch) -> Result<Setup> {
-        let mut setup = self.setup_of_files(component)?;
-        setup.add("its command line", &launch.arguments.join("\n"));
-        let texts = self.texts(component)?;
-        let words: Vec<_> = texts
-            .iter()
-            .map(|text| setup::words(&text.content))
-            .collect();
-        for (name, value) in &launch.environment {
-            let name = name.as_str();
-            let is_read = component.is_service()
-                || component.environment.iter().any(|(own, _)| *own == name)
-                // The others get all of `.env`, and read what their files name.
-                || words.iter().any(|words| words.contains(name));
-            if is_read && !INHERITED.contains(&name) {
-                setup.add(name, value);
-            }
-        }
-        Ok(setup)
-    }
-
-    /// The files that it reads at its start.
-    pub(crate) fn setup_of_files(&self, component: &Component) -> Result<Setup> {
-        let mut setup = Setup::default();
-        for text in self.texts(component)? {
-            let below = text.path.strip_prefix(&self.root).unwrap_or(&text.path);
-            setup.add(below.to_string_lossy(), &text.content);
-        }
-        Ok(setup)
-    }
-
-    fn texts(&self, component: &Component) -> Result<Vec<Text>> {
-        let archive = self.keeps_archive(component).then_some(ARCHIVE_FILE);
-        let mut texts = Vec::new();
-        for template in component.files.iter().copied().chain(archive) {
-            let place = self.environment.expand(template)?;
-            texts.extend(setup::read_all(Path::new(&place)));
-        }
-        Ok(texts)
-    }
-
-    /// Why a running component is not what would be started now, if it is not.
-    pub(crate) fn outdated(
-        &self,
-        component: &Component,
-        record: &Record,
-        program: &Path,
-    ) -> Result<Option<String>> {
-        let is_another = record.program != program && record.program != PathBuf::new();
-        if is_another || record.identity.is_outdated(program) {
-            let reason = match component.is_service() {
-                true => "it was built anew",
-                false => "its program is another one",
-            };
-            return Ok(Some(reason.to_owned()));
-        }
-        let launch = self.launch(component, program.to_owned())?;
-        Ok(record.setup.difference(&self.setup_of(component, &launch)?))
-    }
-
-    fn keeps_archive(&self, component: &Component) -> bool {
-        component.name == "otel-collector" && matches!(self.traces(), TraceStore::Archive(_))
-    }
-
-    fn environment_of(&self, component: &Component) -> Result<Vec<(String, String)>> {
-        let mut result = Environment::default();
+    fn environment_of(&self, component: &Component) -> Result<BTreeMap<String, OsString>> {
+        let mut result = BTreeMap::new();
         for name in INHERITED {
-            if let Ok(value) = env::var(name) {
-                result.set(name, value);
+            if let Some(value) = std::env::var_os(name) {
+                result.insert((*name).to_owned(), value);
             }
         }
+        let mut own = component.environment.clone();
         if component.is_service() {
-            for (name, template) in SERVICE_ENVIRONMENT {
-                result.set(name, self.environment.expand(template)?);
+            if self.lacks_by_name("tempo") {
+                own.insert("SHOP_TEMPO_URL".into(), "none".into());
             }
-            if !self.has("tempo") {
-                result.set("SHOP_TEMPO_URL", "none");
-            }
-            if self.has("grafana") {
-                result.set(
-                    "SHOP_GRAFANA_URL",
-                    self.environment
-                        .expand("http://${BIND_HOST}:${GRAFANA_PORT}")?,
-                );
+            if self.lacks_by_name("grafana") {
+                own.remove("SHOP_GRAFANA_URL");
             }
         }
+        for (name, template) in &own {
+            result.insert(name.clone(), self.environment.expand(template)?.into());
+        }
+        let files = self.files(component)?;
+        let named: Vec<_> = files
+            .iter()
+            .flat_map(|(_, content)| words(content))
+            .collect();
         for (name, value) in self.environment.iter() {
+            // A setting of the services, such as an OTEL_* of the shell, would make some backends trace themselves.
             let is_for_it = match component.is_service() {
-                true => is_setting_of_services(name),
-                // An OTEL_* of the shell would make some backends trace themselves.
-                false => {
-                    let is_of_services = is_setting_of_services(name);
-                    self.shared.contains(name) || !is_of_services && !COMPILERS.contains(&name)
-                }
+                true => is_setting_of_services(name) && name != "SHOP_LISTEN_ADDR",
+                false => named.contains(&name.as_bytes()) && !own.contains_key(name),
             };
             if is_for_it {
-                result.set(name, value);
+                result.insert(name.to_owned(), value.into());
             }
         }
-        for (name, template) in component.environment {
-            result.set(name, self.environment.expand(template)?);
-        }
-        Ok(result
-            .iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect())
+        Ok(result)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::fs;
+/// Which parts differ, in words; nothing if none does.
+pub(crate) fn difference(before: &Hashes, now: &Hashes) -> Option<String> {
+    let changed = now
+        .iter()
+        .filter(|(part, hash)| before.get(*part) != Some(hash));
+    let changed: Vec<_> = changed.map(|(part, _)| part.as_str()).collect();
+    (!changed.is_empty()).then(|| format!("changed: {}", changed.join(", ")))
+}
 
-    use super::*;
-    use crate::component::{COMPONENTS, component};
-
-    /// An instance of the repository around this crate, with Tempo at `tempo`.
-    fn instance(dir: &Path, tempo: &Path) -> Instance {
-        let root = crate::repository_root(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-        let instance = Instance::isolated(&root, &dir.join("instance")).unwrap();
-        instance.with_variable("TEMPO_BIN", &tempo.to_string_lossy())
-    }
-
-    fn environment_of(instance: &Instance, name: &str) -> Environment {
-        let mut environment = Environment::default();
-        for (name, value) in instance.environment_of(component(name).unwrap()).unwrap() {
-            environment.set(&name, value);
-        }
-        environment
-    }
-
-    #[test]
-    fn without_a_tempo_the_collector_takes_its_port_and_keeps_the_traces() {
-        let dir = tempfile::tempdir().unwrap();
-        let collector = component("otel-collector").unwrap();
-        let described = |instance: &Instance| {
-            let launch = instance.launch(collector, "otelcol".into()).unwrap();
-            let ports = instance.ports_of(collector).unwrap();
-            let has_port = ports
-                .iter()
-                .any(|port| port.variable == "TEMPO_OTLP_HTTP_PORT");
-            (launch.arguments.len(), has_port)
-        };
-        let without = instance(dir.path(), &dir.path().join("absent"));
-        assert_eq!(
-            without.traces(),
-            TraceStore::Archive(without.data_dir().join("archive"))
-        );
-        assert_eq!(described(&without), (2, true));
-        assert!(
-            !without.targets().unwrap().contains("tempo"),
-            "Prometheus would show it as down"
-        );
-
-        let tempo = dir.path().join("tempo");
-        fs::write(&tempo, "").unwrap();
-        let with = instance(dir.path(), &tempo);
-        assert_eq!(with.traces(), TraceStore::Tempo);
-        assert_eq!(described(&with), (1, false));
-        assert!(with.targets().unwrap().contains("tempo"));
-    }
-
-    #[test]
-    fn services_learn_all_addresses_and_a_variable_that_is_set_wins() {
-        let dir = tempfile::tempdir().unwrap();
-        let instance = instance(dir.path(), Path::new("/absent"));
-        let at = instance.addresses();
-        let order = environment_of(&instance, "order");
-        assert_eq!(
-            order.get("SHOP_LISTEN_ADDR"),
-            at.order.strip_prefix("http://")
-        );
-        assert_eq!(order.get("SHOP_PRODUCT_URL"), Some(&*at.product));
-        assert_eq!(
-            order.get("OTEL_EXPORTER_OTLP_ENDPOINT"),
-            Some(&*at.otlp_http)
-        );
-        assert_eq!(order.get("OTEL_METRIC_EXPORT_INTERVAL"), Some("5000"));
-        assert_eq!(order.get("SHOP_FAULTS"), Some("on"));
-        assert_eq!(
-            order.get("LOKI_PORT"),
-            None,
-            "a service talks to the Collector only"
-        );
-        let quiet = instance.with_variable("SHOP_FAULTS", "off");
-        assert_eq!(
-            environment_of(&quiet, "order").get("SHOP_FAULTS"),
-            Some("off")
-        );
-    }
-
-    #[test]
-    fn every_template_of_the_table_can_be_expanded() {
-        let dir = tempfile::tempdir().unwrap();
-        let instance =
-            instance(dir.path(), Path::new("/absent")).with_variable("GRAFANA_HOME", "/grafana");
-        for component in COMPONENTS {
-            let launch = instance.launch(component, "program".into()).unwrap();
-            assert!(
-                launch
-                    .arguments
-                    .iter()
-                    .all(|argument| !argument.contains('$')),
-                "{launch:?}"
-            );
-            instance.probe_of(component).unwrap();
+/// FNV-1a, the same in every version of the compiler. It names a state; no one gains by forging one.
+pub(crate) fn hash(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for part in parts {
+        // The length goes in first, so that "ab", "c" and "a", "bc" differ.
+        let length = (part.as_ref().len() as u64).to_le_bytes();
+        for byte in length.iter().chain(part.as_ref()) {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
+    format!("{hash:016x}")
+}
 
-    #[test]
-    fn a_file_or_a_variable_that_a_component_reads_changes_its_setup_and_others_do_not() {
-        let dir = tempfile::tempdir().unwrap();
-        let place = dir.path().join("grafana/loki/loki.yaml");
-        fs::create_dir_all(place.parent().unwrap()).unwrap();
-        fs::write(&place, "port: ${LOKI_PORT}\npath: ${STACK_DATA}").unwrap();
-        let loki = component("loki").unwrap();
-        let altered = |name: &str, value: &str| {
-            let own = instance(dir.path(), Path::new("/absent"));
-            let own = own.with_variable("STACK_ROOT", &dir.path().to_string_lossy());
-            own.with_variable(name, value)
-        };
-        let setup = |instance: &Instance| {
-            let launch = instance.launch(loki, "loki".into()).unwrap();
-            instance.setup_of(loki, &launch).unwrap()
-        };
-        let before = setup(&altered("ORDER_PORT", "1"));
-        let difference = |name, value| before.difference(&setup(&altered(name, value)));
-        assert_eq!(difference("ORDER_PORT", "2"), None);
-        // Of the shell that chooses, not of the program.
-        assert_eq!(difference("STACK", "native"), None);
-        assert_eq!(
-            difference("LOKI_PORT", "1").as_deref(),
-            Some("LOKI_PORT has changed")
-        );
-        fs::write(&place, "port: ${LOKI_PORT}\npath: ${STACK_DATA}\nmore: 1").unwrap();
-        let told = difference("ORDER_PORT", "1").unwrap();
-        assert!(told.ends_with("loki.yaml has changed"), "{told}");
+/// A file, or all files below a directory. A missing one is reported by the program that wants it.
+fn read_all(place: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
+    if !place.is_dir() {
+        found.push((place.to_owned(), fs::read(place).unwrap_or_default()));
+        return;
     }
+    let entries = fs::read_dir(place).into_iter().flatten().flatten();
+    let mut below: Vec<_> = entries.map(|entry| entry.path()).collect();
+    below.sort();
+    below.iter().for_each(|path| read_all(path, found));
+}
+
+/// The names of variables that occur in a file, and other words in capitals.
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|c| !(c.is_ascii_uppercase() || c.is_ascii_digit() || *c == b'_'))
 }

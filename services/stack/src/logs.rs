@@ -1,49 +1,43 @@
-//! `stack logs NAME`: the last lines, and those that come.
+//! `stack logs NAME`: the last lines of a component's output, and those that follow.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use stack::{Instance, component, process};
+use crate::error::{IoContext as _, Result};
+use crate::instance::Instance;
+use crate::process::tail;
 
-/// How soon a followed line is seen.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How soon a followed line is shown.
+const INTERVAL: Duration = Duration::from_millis(200);
 
-pub(crate) fn show(stack: &Instance, name: &str, lines: usize, follow: bool) -> anyhow::Result<()> {
-    if let Some(mut command) = stack.output_command(name, lines, follow)? {
-        // Ended by Ctrl-C or by the container's end: neither is an error of ours.
-        command.status().context("cannot start docker")?;
-        return Ok(());
-    }
-    let path = source(stack, name)?;
-    let mut file = File::open(&path)
-        .with_context(|| format!("{name} has no output yet ({})", path.display()))?;
-    let last = process::tail(&path, 0, lines);
-    if !last.is_empty() {
-        anstream::println!("{last}");
-    }
-    if follow {
-        file.seek(SeekFrom::End(0))?;
-        loop {
+impl Instance {
+    /// Prints the last lines of a component's output; with `follow`, goes on until the process is ended. A service writes
+    /// into its own file; its output streams hold something only if it broke.
+    pub fn show_logs(&self, name: &str, lines: usize, follow: bool) -> Result<()> {
+        let component = self.topology.component(name)?;
+        let own = self.shop_log_dir().join(format!("rust_app_{name}.log"));
+        let path = match (&self.docker, component.is_service()) {
+            (Some(docker), false) => return docker.logs(self, name, lines, follow),
+            (_, true) if own.exists() => own,
+            _ => self.process_log(name),
+        };
+        let mut file = File::open(&path).context("read the output of that component:", &path)?;
+        let last = tail(&path, 0, lines);
+        let mut stdout = std::io::stdout();
+        let mut print = |bytes: &[u8]| stdout.write_all(bytes).context("write", &path);
+        if !last.is_empty() {
+            print(format!("{last}\n").as_bytes())?;
+        }
+        if follow {
+            file.seek(SeekFrom::End(0)).context("read", &path)?;
+        }
+        while follow {
             let mut more = Vec::new();
-            file.read_to_end(&mut more)?;
-            std::io::stdout().write_all(&more)?;
-            std::thread::park_timeout(LOOK_EVERY);
+            file.read_to_end(&mut more).context("read", &path)?;
+            print(&more)?;
+            std::thread::park_timeout(INTERVAL);
         }
+        Ok(())
     }
-    Ok(())
-}
-
-/// A service logs into its own file; its output streams hold something only if it broke.
-fn source(stack: &Instance, name: &str) -> anyhow::Result<PathBuf> {
-    let output = stack.component_log(name);
-    if component(name)?.is_service() {
-        let own = stack.shop_log_dir().join(format!("rust_app_{name}.log"));
-        if own.exists() {
-            return Ok(own);
-        }
-    }
-    Ok(output)
 }

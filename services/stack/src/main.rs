@@ -1,8 +1,6 @@
 //! `stack`: the Collector, its backends and the shop as processes of this machine.
 
 mod cli;
-mod logs;
-mod table;
 
 use std::process::ExitCode;
 

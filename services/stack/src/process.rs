@@ -1,7 +1,8 @@
 //! Processes that outlive the launcher: started in a group of their own, recognised again later, stopped whole.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -29,7 +30,7 @@ pub struct Launch {
     pub program: PathBuf,
     pub arguments: Vec<String>,
     /// All of it: nothing is inherited.
-    pub environment: Vec<(String, String)>,
+    pub environment: BTreeMap<String, OsString>,
     pub directory: PathBuf,
     /// Gets stdout and stderr, appended.
     pub log: PathBuf,
@@ -74,7 +75,7 @@ impl Launch {
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
             .env_clear()
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .envs(&self.environment)
             .current_dir(&self.directory)
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("open", &self.log)?)
@@ -143,16 +144,6 @@ impl Identity {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         Self::of(self.pid).is_some_and(|now| now == *self)
-    }
-
-    /// Whether `program` is not the file that it runs: the one at its place was replaced since, as a build does. A script
-    /// is never that file, nor what it has become.
-    #[must_use]
-    pub fn is_outdated(&self, program: &Path) -> bool {
-        let file = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
-        let runs = PathBuf::from(format!("/proc/{}/exe", self.pid));
-        program.canonicalize().ok().as_ref() == Some(&self.executable)
-            && matches!((file(&runs), file(program)), (Some(runs), Some(now)) if runs != now)
     }
 
     /// Resident memory in bytes.
@@ -269,6 +260,14 @@ fn undeleted(executable: &Path) -> PathBuf {
     let text = executable.to_string_lossy();
     text.strip_suffix(" (deleted)")
         .map_or_else(|| executable.to_owned(), PathBuf::from)
+}
+
+/// Where the shell would find a program.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(program))
+        .find(|candidate| candidate.is_file())
 }
 
 /// The last lines of a log, from `offset` on.

@@ -1,29 +1,27 @@
-//! Looking: what runs, where, and whether it is ready.
+//! What runs, where, and whether it is ready.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::component::{COMPONENTS, Component, component};
 use crate::docker::Container;
 use crate::environment::Environment;
-use crate::error::{Error, Result};
+use crate::error::{Result, failed};
 use crate::instance::Instance;
-use crate::process::tail;
-use crate::state::Record;
+use crate::process::Identity;
+use crate::topology::Component;
 use crate::wait;
 
 /// One component, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Status {
-    pub name: &'static str,
+    pub name: String,
     pub condition: Condition,
     pub pid: Option<i32>,
     /// Resident, in bytes.
     pub memory: Option<u64>,
     pub url: String,
-    /// Why it is not there, or not ready.
+    /// Why it is missing, or not ready.
     pub note: String,
 }
 
@@ -37,7 +35,7 @@ pub enum Condition {
     /// Was started and has ended by itself.
     Died,
     Stopped,
-    /// No program or image on this machine.
+    /// No program on this machine.
     Unavailable,
 }
 
@@ -70,128 +68,120 @@ impl Instance {
     /// A row for each component of the table.
     pub fn status(&self) -> Result<Vec<Status>> {
         let state = self.state()?;
-        let places = self.places()?;
-        let memory = match &self.docker {
-            Some(docker) => self.memory_inside(docker, &places),
-            None => BTreeMap::new(),
+        let containers = match &self.docker {
+            Some(docker) => docker.containers(self)?,
+            None => Vec::new(),
         };
-        let rows = COMPONENTS.iter().map(|component| {
-            if places.is_inside(component) {
-                return self.status_inside(component, places.container(component.name), &memory);
+        let rows = self.topology.components.iter().map(|component| {
+            let name = &component.name;
+            let row = |condition, note: String| -> Result<Status> {
+                let url = self.environment.expand(&component.url)?;
+                Ok(Status {
+                    name: name.clone(),
+                    condition,
+                    pid: None,
+                    memory: None,
+                    url,
+                    note,
+                })
+            };
+            let answer = || self.probe_of(component).map(|probe| probe.ask());
+            let see_logs = || format!("see `just logs {name}`");
+            if let Some(container) = containers
+                .iter()
+                .find(|container| container.service == *name)
+            {
+                let identity = container.pid.and_then(Identity::of);
+                let found = match (container.is_running(), answer()?) {
+                    (true, Ok(())) => row(Condition::Ready, "container".to_owned()),
+                    (true, Err(seen)) => row(Condition::NotReady, seen),
+                    (false, _) if container.was_stopped() => row(Condition::Stopped, String::new()),
+                    (false, _) => row(Condition::Died, see_logs()),
+                };
+                let memory = identity.as_ref().and_then(Identity::memory);
+                return Ok(Status {
+                    pid: identity.map(|i| i.pid),
+                    memory,
+                    ..found?
+                });
             }
-            let url = self.environment.expand(component.url)?;
-            let row = |condition, note: String| Status {
-                name: component.name,
-                condition,
-                pid: None,
-                memory: None,
-                url,
-                note,
-            };
-            let Some(record) = state.alive(component.name) else {
-                return Ok(
-                    match (state.last(component.name), self.obstacle(component)) {
-                        (Some(_), _) => row(
-                            Condition::Died,
-                            format!("see `just logs {}`", component.name),
-                        ),
-                        (None, Some(remedy)) => row(Condition::Unavailable, remedy.to_owned()),
-                        (None, None) => row(Condition::Stopped, String::new()),
-                    },
-                );
-            };
-            let row = match self.probe_of(component)?.ask() {
-                Ok(()) => row(Condition::Ready, self.note_of(component, record)?),
-                Err(seen) => row(Condition::NotReady, seen),
-            };
-            Ok(Status {
-                pid: Some(record.identity.pid),
-                memory: record.identity.memory(),
-                ..row
-            })
+            if let Some(record) = state.alive(name) {
+                let found = match answer()? {
+                    Ok(()) => row(Condition::Ready, String::new()),
+                    Err(seen) => row(Condition::NotReady, seen),
+                };
+                let (pid, memory) = (Some(record.identity.pid), record.identity.memory());
+                return Ok(Status {
+                    pid,
+                    memory,
+                    ..found?
+                });
+            }
+            match (state.last(name), self.lack(component)) {
+                (Some(_), _) => row(Condition::Died, see_logs()),
+                (None, Some(reason)) => row(Condition::Unavailable, reason),
+                (None, None) => row(Condition::Stopped, String::new()),
+            }
         });
         rows.collect()
     }
 
-    /// What `run` would take over, if there is something.
-    fn note_of(&self, component: &Component, record: &Record) -> Result<String> {
-        let reason = self.outdated(component, record, &record.program)?;
-        let note = |reason| format!("{reason} since its start: `just run` takes it over");
-        Ok(reason.map(note).unwrap_or_default())
-    }
-
-    /// Whether the process or container that was started is alive.
+    /// Whether the process or container of a component is alive.
     #[must_use]
     pub fn is_running(&self, name: &str) -> bool {
-        if self.docker.is_some()
-            && let Ok(places) = self.places()
-            && component(name).is_ok_and(|component| places.is_inside(component))
-        {
-            return places.container(name).is_some_and(Container::is_running);
-        }
-        self.pid(name).is_some()
+        let container = || {
+            let containers = self.docker.as_ref()?.containers(self).ok()?;
+            containers
+                .into_iter()
+                .find(|container| container.service == name)
+        };
+        self.pid(name).is_some() || container().is_some_and(|container| container.is_running())
     }
 
-    /// The pid of a running component. A container's is there only if its process is one of this machine, and we may
-    /// look into it.
+    /// The process id of a running component. A container has none here.
     #[must_use]
     pub fn pid(&self, name: &str) -> Option<u32> {
-        if self.docker.is_some() {
-            let places = self.places().ok()?;
-            if places.is_inside(component(name).ok()?) {
-                return u32::try_from(places.container(name)?.visible_pid()?).ok();
-            }
-        }
         let state = self.state().ok()?;
         u32::try_from(state.alive(name)?.identity.pid).ok()
     }
 
     /// Waits until a component that was started is ready (again).
     pub fn wait_ready(&self, name: &str, patience: Duration) -> Result<()> {
-        let component = component(name)?;
+        let component: &Component = self.topology.component(name)?;
+        let probe = self.probe_of(component)?;
         let started = Instant::now();
         let mut seen = String::new();
-        let is_ready = wait::until(patience, || {
-            let now = self.readiness_of(component).and_then(|now| now);
-            now.map_err(|error| seen = error).is_ok()
-        });
-        if is_ready {
-            return Ok(());
+        let ask = || probe.ask().map_err(|error| seen = error).is_ok();
+        match wait::until(patience, ask) {
+            true => Ok(()),
+            false => {
+                let after = started.elapsed().as_secs();
+                let log = self.component_log(name);
+                Err(failed!(
+                    "{name} is not ready after {after} s: {seen}; its output is in {}",
+                    log.display()
+                ))
+            }
         }
-        let log = self.component_log(name);
-        let state = self.state()?;
-        let offset = match state.last(name) {
-            Some(record) if log == self.process_log(name) => record.log_offset,
-            _ => 0,
-        };
-        Err(Error::NotReady {
-            component: name.to_owned(),
-            after: started.elapsed(),
-            state: seen,
-            tail: tail(&log, offset, 15),
-            log,
-        })
-    }
-
-    fn readiness_of(&self, component: &Component) -> Result<Result<(), String>, String> {
-        let places = self.places().map_err(|error| error.to_string())?;
-        let now = match places.container(component.name) {
-            Some(container) if places.is_inside(component) => self.readiness(component, container),
-            None if places.is_inside(component) => Ok(Err("it was not started".to_owned())),
-            _ => self.probe_of(component).map(|probe| probe.ask()),
-        };
-        now.map_err(|error| error.to_string())
     }
 
     /// Where everything listens, or would.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
-        let grafana = component("grafana").is_ok_and(|grafana| self.obstacle(grafana).is_none());
-        let shipped = self.addresses.clone();
-        Addresses {
-            grafana: shipped.grafana.filter(|_| grafana),
-            ..shipped
-        }
+        let mut addresses = self.addresses.clone();
+        addresses.grafana = addresses.grafana.filter(|_| self.has("grafana"));
+        addresses
+    }
+}
+
+impl Container {
+    pub(crate) fn is_running(&self) -> bool {
+        self.state == "running"
+    }
+
+    /// Rather than ended by itself: by `compose stop` or by its SIGTERM.
+    fn was_stopped(&self) -> bool {
+        self.state == "created" || [0, 137, 143].contains(&self.exit_code)
     }
 }
 

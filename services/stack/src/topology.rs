@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::error::{Error, IoContext as _, Result};
+use crate::error::{IoContext as _, Result, failed};
 
 const FILE: &str = "stack.toml";
 
@@ -140,10 +140,7 @@ impl Topology {
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self> {
-        let wrong = |reason: String| Error::Topology {
-            path: path.to_owned(),
-            reason,
-        };
+        let wrong = |reason: String| failed!("{}: {reason}", path.display());
         let file: File = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
         let services = &file.service;
         let port_of = |name: &str| Some(&services.iter().find(|s| s.name == name)?.port);
@@ -207,10 +204,10 @@ impl Topology {
                     .iter()
                     .map(|component| &*component.name)
                     .collect();
-                Error::UnknownComponent {
-                    name: name.to_owned(),
-                    known: known.join(", "),
-                }
+                failed!(
+                    "there is no component `{name}`; there are {}",
+                    known.join(", ")
+                )
             })
     }
 

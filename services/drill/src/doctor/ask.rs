@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, SystemTime};
 
-use stack::{Addresses, COMPONENTS, Condition, Instance, TraceStore};
+use stack::{Addresses, Condition, Instance, TraceStore};
 use tokio::task::block_in_place;
 use uuid::Uuid;
 use verify::backend::{Archive, Collector, Exposition, Http, Loki, Prometheus, Tempo};
@@ -13,6 +13,18 @@ use verify::trace::Trace;
 use super::facts::{Facts, Flow, Running, SERVICES, Signal};
 use crate::shop::{Answer, Shop};
 
+const COMPONENTS: [&str; 10] = [
+    "otel-collector",
+    "tempo",
+    "prometheus",
+    "loki",
+    "promtail",
+    "grafana",
+    "product",
+    "inventory",
+    "order",
+    "gateway",
+];
 /// Around the order, for its lines: clocks may differ.
 const MARGIN: Duration = Duration::from_secs(3600);
 /// Variables of a service that decide where its telemetry goes and under what name.
@@ -113,8 +125,8 @@ impl<'a> Doctor<'a> {
 
     fn components(&self) -> anyhow::Result<BTreeMap<&'static str, Running>> {
         let rows = self.instance.status()?;
-        let known = COMPONENTS.iter().filter_map(|component| {
-            let row = rows.iter().find(|row| row.name == component.name)?;
+        let known = COMPONENTS.into_iter().filter_map(|component| {
+            let row = rows.iter().find(|row| row.name == component)?;
             let is_ready = row.condition == Condition::Ready;
             let note = match row.condition {
                 Condition::Ready => row.url.clone(),
@@ -123,7 +135,7 @@ impl<'a> Doctor<'a> {
                 Condition::Stopped => "it is stopped".to_owned(),
                 Condition::Unavailable => format!("it is not on this machine: {}", row.note),
             };
-            Some((component.name, Running { is_ready, note }))
+            Some((component, Running { is_ready, note }))
         });
         Ok(known.collect())
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use stack::{COMPONENTS, Component};
+use stack::{Component, Topology};
 use yaml_serde::Value;
 
 use crate::repository::{env, keys, read, root, strings, yaml};
@@ -30,16 +30,20 @@ fn seconds(value: &Value) -> u64 {
     text(value).strip_suffix('s').unwrap().parse().unwrap()
 }
 
+fn topology() -> Topology {
+    Topology::read(&root()).unwrap()
+}
+
 fn each(check: impl Fn(&Component, &Value)) {
     let compose = compose();
-    for component in COMPONENTS {
-        check(component, &compose["services"][component.name]);
+    for component in &topology().components {
+        check(component, &compose["services"][&*component.name]);
     }
 }
 
 #[test]
 fn it_has_the_components_of_the_table_and_no_others() {
-    let table: BTreeSet<_> = COMPONENTS.iter().map(|c| c.name.to_owned()).collect();
+    let table: BTreeSet<_> = topology().components.into_iter().map(|c| c.name).collect();
     let services: BTreeSet<_> = keys(&compose()["services"]).into_iter().collect();
     assert_eq!(services, table);
 }
@@ -47,7 +51,7 @@ fn it_has_the_components_of_the_table_and_no_others() {
 #[test]
 fn every_container_is_confined_limited_watched_and_started_again() {
     each(|component, service| {
-        let name = component.name;
+        let name = &*component.name;
         assert_eq!(service["read_only"], Value::Bool(true), "{name}");
         assert_eq!(strings(&service["cap_drop"]), ["ALL"], "{name}");
         assert!(service["cap_add"].is_null(), "{name}");
@@ -87,7 +91,7 @@ fn every_port_is_published_on_loopback_and_is_inside_what_the_env_file_ships() {
                 .unwrap_or_else(|| panic!("{port}"));
             let (variable, inside) = rest.split_once("}:").unwrap();
             assert!(
-                component.ports.contains(&variable),
+                component.ports.contains(&variable.to_owned()),
                 "{}: {port}",
                 component.name
             );
@@ -100,7 +104,11 @@ fn every_port_is_published_on_loopback_and_is_inside_what_the_env_file_ships() {
 fn inside_every_program_has_the_port_that_the_env_file_ships() {
     let (env, inside) = (env(), compose()["x-inside"].clone());
     for (name, port) in env.iter().filter(|(name, _)| name.ends_with("_PORT")) {
-        let owner = COMPONENTS.iter().find(|c| c.ports.contains(&name)).unwrap();
+        let topology = topology();
+        let mut owners = topology.components.iter();
+        let owner = owners
+            .find(|c| c.ports.iter().any(|port| *port == name))
+            .unwrap();
         // The services and Grafana are told their addresses otherwise.
         if owner.is_service() || owner.name == "grafana" {
             continue;
@@ -114,10 +122,7 @@ fn inside_every_program_has_the_port_that_the_env_file_ships() {
         "LOKI_HOST",
     ] {
         let named = text(&inside[host]);
-        assert!(
-            COMPONENTS.iter().any(|c| c.name == named),
-            "{host}: {named}"
-        );
+        assert!(topology().component(&named).is_ok(), "{host}: {named}");
         assert!(env.get(host).is_some(), "{host} is not in .env");
     }
 }
@@ -193,8 +198,8 @@ fn containers_get_the_flags_that_processes_get() {
 fn services_reach_the_collector_and_their_peers_only() {
     let shop = |name: &str| strings(&compose()["services"][name]["networks"]);
     each(|component, _| {
-        let networks = shop(component.name);
-        match component.name {
+        let networks = shop(&component.name);
+        match &*component.name {
             "otel-collector" => assert_eq!(networks, ["shop", "telemetry"]),
             _ if component.is_service() => assert_eq!(networks, ["shop"]),
             _ => assert_eq!(networks, ["telemetry"]),
@@ -207,11 +212,12 @@ fn prometheus_scrapes_each_container_that_has_metrics() {
     let env = env();
     let targets: serde_json::Value =
         serde_json::from_str(&read("grafana/prometheus/targets.json")).unwrap();
-    let expected: Vec<_> = COMPONENTS
-        .iter()
-        .filter_map(|component| Some((component.name, component.metrics_port?)))
+    let expected: Vec<_> = topology()
+        .components
+        .into_iter()
+        .filter_map(|component| Some((component.name, component.metrics?)))
         .map(|(name, port)| {
-            let address = format!("{name}:{}", env.port(port).unwrap());
+            let address = format!("{name}:{}", env.port(&port).unwrap());
             serde_json::json!({
                 "targets": [address],
                 "labels": {"job": name, "component": name, "service_name": name},

@@ -6,12 +6,12 @@
     reason = "helpers of tests, which the lint does not recognise as tests"
 )]
 
+mod bench;
 mod compose;
 mod configuration;
 mod docker;
+mod native;
 mod pins;
+mod process;
 mod readme;
 mod repository;
-mod shells;
-mod supervision;
-mod takeover;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use stack::COMPONENTS;
+use stack::Topology;
 
-use crate::repository::{env, files, read, yaml};
+use crate::repository::{env, files, keys, read, root, yaml};
 
 /// `3.7.6` from `grafana/loki:3.7.6` or `v3.7.6`.
 fn version(name: &str) -> String {
@@ -66,13 +66,7 @@ fn the_collector_is_built_in_the_version_of_its_image() {
 }
 
 #[test]
-fn the_backends_are_built_in_the_versions_of_their_images() {
-    let loki = "github.com/grafana/loki/v3";
-    assert_eq!(required("grafana/loki/go.mod", loki), version("LOKI_IMAGE"));
-    assert_eq!(
-        required("grafana/promtail/go.mod", loki),
-        version("PROMTAIL_SOURCE_VERSION")
-    );
+fn prometheus_is_built_in_the_version_of_its_image() {
     // Tags of version 3 are no Go module versions: v3.14.0 has the twin v0.314.0.
     let image = version("PROMETHEUS_IMAGE");
     let parts: Vec<u32> = image.split('.').map(|part| part.parse().unwrap()).collect();
@@ -94,12 +88,11 @@ fn no_two_ports_are_the_same_and_each_is_used_by_one_component() {
         let other = owners.insert(port.to_owned(), name.to_owned());
         assert_eq!(other, None, "{name} and another are both {port}");
     }
-    let used: Vec<_> = COMPONENTS
-        .iter()
-        .flat_map(|component| component.ports)
-        .collect();
+    let topology = Topology::read(&root()).unwrap();
+    let components = topology.components.iter();
+    let used: Vec<_> = components.flat_map(|component| &component.ports).collect();
     for name in owners.values() {
-        let times = used.iter().filter(|used| *used == &name).count();
+        let times = used.iter().filter(|used| **used == name).count();
         assert_eq!(times, 1, "{name} is listened on by {times} components");
     }
     assert_eq!(
@@ -107,6 +100,40 @@ fn no_two_ports_are_the_same_and_each_is_used_by_one_component() {
         owners.len(),
         "the table names a port that .env does not have"
     );
+}
+
+/// Grafana is one program with two configurations: by variables of compose, and by those of stack.toml.
+#[test]
+fn grafana_has_the_same_settings_natively_and_in_compose() {
+    let topology = Topology::read(&root()).unwrap();
+    let native = &topology.component("grafana").unwrap().environment;
+    let compose = &yaml("docker-compose.yml")["services"]["grafana"]["environment"];
+    // Where it listens and where its files are differs.
+    let is_compared = |name: &&String| {
+        let differs = ["GF_PATHS_", "GF_SERVER_", "GRAFANA_DASHBOARDS"];
+        name.starts_with("G") && !differs.iter().any(|prefix| name.starts_with(prefix))
+    };
+    let names: Vec<_> = keys(compose)
+        .into_iter()
+        .filter(|name| is_compared(&name))
+        .collect();
+    assert!(names.len() >= 9, "{names:?}");
+    assert_eq!(names.len(), native.keys().filter(is_compared).count());
+    for name in names {
+        let dashboards = "${STACK_ROOT}/grafana";
+        let value = native[&name].replace(dashboards, "/etc/grafana");
+        assert_eq!(Some(&*value), compose[&*name].as_str(), "{name}");
+    }
+}
+
+/// Loki, Promtail, Tempo and Grafana are licensed under the AGPL, or part of such a module.
+#[test]
+fn only_freely_licensed_programs_are_built_here() {
+    let modules: Vec<_> = stack::TOOLS.iter().map(|tool| tool.directory).collect();
+    assert_eq!(modules, ["collector", "grafana/prometheus"]);
+    for file in files(".", &["go.mod"]) {
+        assert!(!read(&file).contains("github.com/grafana/loki"), "{file}");
+    }
 }
 
 #[test]
