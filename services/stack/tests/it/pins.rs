@@ -173,6 +173,13 @@ fn every_loopback_address_in_code_and_documents_has_a_port_of_the_env_file() {
     assert!(seen > 0);
 }
 
+/// Ubuntu 24.04 has `just` 1.21: attributes such as `group` came later.
+#[test]
+fn the_justfile_has_no_attributes() {
+    let attributes: Vec<_> = read("justfile").lines().filter(|line| line.starts_with('[')).map(str::to_owned).collect();
+    assert!(attributes.is_empty(), "{attributes:?}");
+}
+
 /// Two versions of one of these are two global providers or two kinds of request: telemetry that silently goes nowhere.
 #[test]
 fn no_crate_that_carries_telemetry_is_there_in_two_versions() {
