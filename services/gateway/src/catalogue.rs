@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use contract::events;
 use serde::Serialize;
 use slog::{Logger, warn};
-use telemetry::names::events;
 use tracing::instrument;
 
 use crate::clients::{Clients, Product};

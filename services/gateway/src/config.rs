@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
+use contract::attributes;
 use hosting::Limits;
 use http::Uri;
 use telemetry::config::Reader;
-use telemetry::names::attributes;
 
 #[derive(Debug, Clone)]
 pub struct Config {

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::time::Instant;
 
+use contract::attributes;
 use hosting::fault::Fault;
 use proto::order::v1::{OrderItem, PlaceOrderRequest};
 use slog::Logger;
-use telemetry::names::attributes;
 use tracing::field::Empty;
 use tracing::{Span, instrument};
 

@@ -3,12 +3,12 @@
 //! The gateway's scenario route puts `shop.fault` into the baggage; the baggage travels with the request; the service that the
 //! fault is meant for reads it here. A fault acts only where `SHOP_FAULTS=on`: baggage alone breaks nothing.
 
+use contract::{attributes, events};
 use opentelemetry::baggage::{BaggageExt, KeyValueMetadata};
 use opentelemetry::context::{FutureExt, WithContext};
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, KeyValue};
 use slog::{Logger, warn};
-use telemetry::names::{attributes, events};
 
 /// What goes wrong on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 //!
 //! The store counts what it commits: only there no caller can go away in between.
 
+use contract::attributes::{RESERVATION_OUTCOME, RESERVATION_OUTCOMES};
+use contract::metrics::{INVENTORY_OPEN_RESERVATIONS, INVENTORY_RESERVATIONS};
 use telemetry::metrics::{Counter, KeyValue, UpDownCounter, meter};
-use telemetry::names::attributes::{RESERVATION_OUTCOME, RESERVATION_OUTCOMES};
-use telemetry::names::metrics::{OPEN_RESERVATIONS, RESERVATIONS};
 
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -25,7 +25,7 @@ pub(crate) enum Outcome {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let reservations = meter()
-            .u64_counter(RESERVATIONS)
+            .u64_counter(INVENTORY_RESERVATIONS)
             .with_unit("{reservation}")
             .with_description("Reservations, by what became of them.")
             .build();
@@ -34,7 +34,7 @@ impl Metrics {
             reservations.add(0, &[KeyValue::new(RESERVATION_OUTCOME, *outcome)]);
         }
         let open = meter()
-            .i64_up_down_counter(OPEN_RESERVATIONS)
+            .i64_up_down_counter(INVENTORY_OPEN_RESERVATIONS)
             .with_unit("{reservation}")
             .with_description("Reservations that are neither confirmed, released nor expired.")
             .build();

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use contract::spans::{INVENTORY_CONFIRM, INVENTORY_RELEASE, INVENTORY_RESERVE};
+use contract::{attributes, events};
 use hosting::fault::Fault;
 use proto::inventory::v1 as wire;
 use proto::inventory::v1::inventory_service_server::InventoryService;
 use slog::{Logger, error, info};
-use telemetry::names::spans::{INVENTORY_CONFIRM, INVENTORY_RELEASE, INVENTORY_RESERVE};
-use telemetry::names::{attributes, events};
 use tonic::{Request, Response, Status};
 use tracing::Span;
 use tracing::field::Empty;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use contract::spans::INVENTORY_SWEEP;
+use contract::{attributes, events};
 use slog::{Logger, error, warn};
 use telemetry::ServiceContext;
-use telemetry::names::spans::INVENTORY_SWEEP;
-use telemetry::names::{attributes, events};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::error::Error;

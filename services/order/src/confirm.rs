@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use contract::{attributes, events};
 use slog::{Logger, error, warn};
-use telemetry::names::{attributes, events};
 use tokio_util::sync::CancellationToken;
 use tracing::field::Empty;
 use tracing::{Span, instrument};

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
+use contract::{attributes, metrics as names};
 use hosting::money::Money;
 use telemetry::metrics::{Counter, Histogram, KeyValue};
-use telemetry::names::{attributes, metrics as names};
 
 /// How a call of PlaceOrder ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

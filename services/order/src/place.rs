@@ -1,8 +1,8 @@
 //! Placing an order: price, reserve, store, confirm; and giving the stock back when that does not end well.
 
+use contract::{attributes, events};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use slog::{Logger, error, info, warn};
-use telemetry::names::{attributes, events};
 use tokio_util::task::TaskTracker;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span, instrument};

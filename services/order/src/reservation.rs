@@ -1,7 +1,7 @@
 //! Stock that inventory holds, or may hold, for an order that is not stored yet.
 
+use contract::{attributes, events};
 use slog::{Logger, info, warn};
-use telemetry::names::{attributes, events};
 use tokio_util::task::TaskTracker;
 use tracing::field::Empty;
 use tracing::{Span, info_span};

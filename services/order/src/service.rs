@@ -2,11 +2,11 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use contract::{attributes, events};
 use hosting::money::Money;
 use proto::order::v1::order_service_server::OrderService;
 use proto::order::v1::{self, place_order_response};
 use slog::{error, info};
-use telemetry::names::{attributes, events};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 

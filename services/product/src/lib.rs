@@ -14,10 +14,10 @@ mod lookup;
 mod routes;
 mod store;
 
+use contract::events;
 use hosting::http;
 use otel_tower::http::Edge;
 use slog::info;
-use telemetry::names::events;
 use telemetry::{Service, ServiceContext};
 
 pub use config::Config;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use contract::spans::PRODUCT_LOOKUP;
+use contract::{attributes, events};
 use hosting::fault::Fault;
 use slog::{Logger, error};
-use telemetry::names::spans::PRODUCT_LOOKUP;
-use telemetry::names::{attributes, events};
 use tracing::Span;
 use tracing::field::Empty;
 

@@ -1,5 +1,6 @@
 //! The catalogue over HTTP.
 
+use contract::events;
 use hosting::health::{self, Check};
 use hosting::problem::Problem;
 use http::StatusCode;
@@ -7,7 +8,6 @@ use otel_tower::http::route;
 use serde::Serialize;
 use slog::{Logger, error};
 use telemetry::ServiceContext;
-use telemetry::names::events;
 use warp::filters::BoxedFilter;
 use warp::reply::{Json, Response};
 use warp::{Filter, Reply};

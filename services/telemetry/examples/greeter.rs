@@ -10,9 +10,9 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use contract::events;
 use slog::{info, o};
 use telemetry::metrics::{Counter, meter};
-use telemetry::names::events;
 use telemetry::{Service, ServiceContext};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};

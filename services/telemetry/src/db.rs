@@ -43,7 +43,7 @@ use opentelemetry_semantic_conventions::attribute::{
 };
 
 use crate::metrics::{DATABASE_SECONDS, meter};
-use crate::names::metrics;
+use contract::metrics;
 
 /// What a query does to what: both come from code, never from input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

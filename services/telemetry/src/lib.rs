@@ -36,7 +36,7 @@
 //! | a number | [`metrics::meter`] | a metric |
 //! | a task | [`spawn`] | work in the same trace |
 //!
-//! Every name that leaves the process is in [`names`] and, for people, in `TELEMETRY.md`.
+//! Every name that leaves the process is a constant of `contract` and, for people, a row of `TELEMETRY.md`.
 //! `tracing` is for spans and slog for events: a `tracing` event of the service's own code is no span event, it takes the way of
 //! library messages into the log, from WARN on (see [`log`]). Record integers on spans as `i64`; the bridge turns other integers into text.
 //!
@@ -63,7 +63,6 @@ pub mod db;
 pub mod delivery;
 pub mod log;
 pub mod metrics;
-pub mod names;
 pub mod process;
 mod providers;
 mod resource;

@@ -1,12 +1,12 @@
 //! Own metrics of a service.
 //!
-//! Names, units and attributes are in [`crate::names::metrics`]. Build instruments once and keep them; a counter adds 0 for each
+//! Names, units and attributes are in [`contract::metrics`]. Build instruments once and keep them; a counter adds 0 for each
 //! known outcome at start, so that the first event is an increase. On a hot path, [`Counter::bind`] and [`Histogram::bind`] fix
 //! the attributes once (2 ns instead of 130 ns for an `add`).
 //!
 //! ```
 //! use telemetry::metrics::{KeyValue, meter};
-//! use telemetry::names::{attributes, metrics};
+//! use contract::{attributes, metrics};
 //!
 //! let orders = meter().u64_counter(metrics::ORDERS).with_unit("{order}").build();
 //! for outcome in attributes::ORDER_OUTCOMES {

@@ -7,7 +7,7 @@ use opentelemetry::metrics::Meter;
 use procfs::process::{Process, Stat};
 use procfs::{Current, ProcResult, Uptime};
 
-use crate::names::metrics;
+use contract::metrics;
 
 /// Registers the metrics of this process with `meter`.
 ///

@@ -14,8 +14,8 @@ use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Environment, Reader, Refused, TelemetryConfig};
-use crate::names::events;
 use crate::{Service, ServiceContext, Telemetry, signals};
+use contract::events;
 
 /// The exit code of a refused configuration: `EX_USAGE` of sysexits.h.
 const USAGE: u8 = 64;

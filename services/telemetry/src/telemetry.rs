@@ -16,10 +16,10 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::config::{Propagator, TelemetryConfig};
-use crate::names::events;
 use crate::providers::{Providers, StartError};
 use crate::shutdown::{Report, shutdown};
 use crate::{log, metrics, process, resource, spans};
+use contract::events;
 
 /// The telemetry of a process. [`crate::run`] starts and ends it; a program with a life of its own does both itself:
 ///

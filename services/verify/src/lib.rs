@@ -10,7 +10,6 @@ pub mod check;
 pub mod claim;
 pub mod claims;
 pub mod cli;
-pub mod contract;
 pub mod drive;
 pub mod expectations;
 pub mod otlp;

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
+use contract::Registry;
 use stack::{Addresses, Instance, TraceStore};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::backend::{Archive, Collector, Loki, Prometheus, Tempo, Traces};
 use crate::check::{Baseline, Scene};
 use crate::claims::{Artifacts, environment, promtool};
-use crate::contract::Contract;
 use crate::drive::{Driven, Driver};
 use crate::expectations::SERVICES;
 use crate::sockets::{Allowed, Seen};
@@ -142,7 +142,7 @@ impl Target {
             driven: Driven::nothing(SystemTime::now()),
             interval: self.interval,
             baseline: Baseline::default(),
-            contract: Contract::of(&self.root)?,
+            contract: Registry::of(&self.root)?,
             sockets: Seen::default(),
             allowed: self.allowed(),
             cache: Mutex::new(HashMap::new()),

@@ -1,9 +1,9 @@
 //! From a result to a response, and the one place where a failed request is logged.
 
+use contract::events;
 use http::StatusCode;
 use serde::Serialize;
 use slog::{Logger, error};
-use telemetry::names::events;
 use warp::Reply;
 use warp::reply::Response;
 

@@ -11,12 +11,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use contract::events;
 use http::header::EXPECT;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 use slog::{Logger, error};
-use telemetry::names::events;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;

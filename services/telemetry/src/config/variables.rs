@@ -33,7 +33,7 @@ const fn variable(
 }
 
 /// Every variable of the shop. One environment is shared by all services of `just run`, so each accepts the names of the others;
-/// a name that is not here ends the start. `TELEMETRY.md` shows the same table; a test compares them.
+/// a name that is not here ends the start. The table in `TELEMETRY.md` is generated from this one.
 pub const VARIABLES: &[Variable] = &[
     variable(
         "SHOP_ENVIRONMENT",

@@ -10,7 +10,7 @@ use opentelemetry_semantic_conventions::attribute::{
     ERROR_TYPE, OTEL_COMPONENT_NAME, OTEL_COMPONENT_TYPE,
 };
 
-use crate::names::metrics;
+use contract::metrics;
 
 /// One of the three signals; its items are spans, log records, data points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,14 +121,18 @@ impl Ledger {
 impl Signal {
     fn instrument(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Spans => (metrics::SPAN_EXPORTED, "{span}", "otlp_http_span_exporter"),
+            Self::Spans => (
+                metrics::OTEL_SDK_EXPORTER_SPAN_EXPORTED,
+                "{span}",
+                "otlp_http_span_exporter",
+            ),
             Self::Logs => (
-                metrics::LOG_EXPORTED,
+                metrics::OTEL_SDK_EXPORTER_LOG_EXPORTED,
                 "{log_record}",
                 "otlp_http_log_exporter",
             ),
             Self::Metrics => (
-                metrics::METRIC_DATA_POINT_EXPORTED,
+                metrics::OTEL_SDK_EXPORTER_METRIC_DATA_POINT_EXPORTED,
                 "{data_point}",
                 "otlp_http_metric_exporter",
             ),

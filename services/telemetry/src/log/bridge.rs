@@ -18,7 +18,7 @@ use tracing_subscriber::layer;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::rate::RateLimit;
-use crate::names::events;
+use contract::events;
 
 /// Brings library events of WARN and above into the log, with their target, as `event.name=library.message`.
 ///

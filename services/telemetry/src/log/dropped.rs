@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundCounter, Counter, Meter};
 
-use crate::names::{attributes, metrics};
+use contract::{attributes, metrics};
 
 /// The counter of dropped records. Each known reason starts at 0, so that the first drop is an increase.
 pub(super) struct Dropped(Counter<u64>);

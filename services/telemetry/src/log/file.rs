@@ -13,7 +13,7 @@ use slog::{Logger, warn};
 use super::lane::{Outcome, Sink};
 use super::{Error, location};
 use crate::config::LogConfig;
-use crate::names::events;
+use contract::events;
 
 /// How often a failure that lasts is told.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);

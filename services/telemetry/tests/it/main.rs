@@ -8,7 +8,6 @@
 mod arrival;
 mod bridge;
 mod configuration;
-mod contract;
 mod db;
 mod file;
 mod idle;

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use contract::Registry;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::{documented, links, logs, metrics, pipeline, traces};
 use crate::backend::{Collector, Loki, Prometheus, Sample, Tempo, Traces};
 use crate::claim::{Claim, Component, Response, Row, Whole};
 use crate::claims::{self, Artifacts, Known};
-use crate::contract::Contract;
 use crate::drive::{Answer, Case, Driven, Driver};
 use crate::poll::Look;
 use crate::sockets::{Allowed, Seen};
@@ -46,7 +46,7 @@ pub struct Scene {
     /// Between two flushes of the connectors.
     pub interval: Duration,
     pub baseline: Baseline,
-    pub contract: Contract,
+    pub contract: Registry,
     pub sockets: Seen,
     /// Empty where the services are no processes of this machine that we may look into.
     pub allowed: Vec<Allowed>,

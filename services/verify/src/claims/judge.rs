@@ -326,8 +326,8 @@ fn metrics_are_used(scene: &Scene) -> Look {
     let is_used = |series: &String| texts.iter().any(|text| has_word(text, series));
     let unused: Vec<&str> = metrics
         .iter()
-        .filter(|(name, metric)| !metric.series(name).iter().any(is_used))
-        .map(|(name, _)| name.as_str())
+        .filter(|metric| !metric.series().iter().any(is_used))
+        .map(|metric| metric.name.as_str())
         .collect();
     if unused.is_empty() {
         Look::Holds(format!("{} metrics", metrics.len()))

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
+use contract::{AttributeRef, prometheus_name};
+
 use super::names::{PromQl, Selector, logql, traceql};
 use super::{Artifacts, Language};
 use crate::check::Scene;
-use crate::contract::prometheus_name;
 use crate::poll::Look;
 
 /// What Loki and Tempo have; Prometheus is asked metric by metric.
@@ -62,21 +63,21 @@ pub(super) async fn unknown(
 }
 
 async fn strange(scene: &Scene, language: Language, query: &str) -> anyhow::Result<Option<String>> {
-    let artifacts = &scene.artifacts;
     Ok(match language {
         Language::PromQl => return metrics(scene, query).await,
         Language::LogQl => {
             let known = scene.known().await?;
             let strange = logql(query)
                 .into_iter()
-                .find(|name| !known.loki.contains(name) && !is_attribute(artifacts, name));
+                .find(|name| !known.loki.contains(name) && !scene.contract.is_label(name));
             strange.map(|name| format!("Loki has no label or metadata {name}"))
         }
         Language::TraceQl => {
             let known = scene.known().await?;
-            let strange = traceql(query)
-                .into_iter()
-                .find(|name| !is_in_traces(&known.tempo, name) && !is_written(artifacts, name));
+            let strange = traceql(query).into_iter().find(|name| {
+                !is_in_traces(&known.tempo, name)
+                    && !scene.contract.is_attribute(without_scope(name))
+            });
             strange.map(|name| format!("no span has the attribute {name}"))
         }
     })
@@ -151,19 +152,19 @@ async fn labels_of(scene: &Scene, selector: &Selector) -> anyhow::Result<BTreeSe
         .label_names(&pattern, scene.driven.started)
         .await?;
     if let Some(attributes) = contracted(scene).get(&selector.metric) {
-        labels.extend(attributes.iter().map(|name| prometheus_name(name)));
+        labels.extend(attributes.iter().map(|used| prometheus_name(&used.name)));
         labels.extend(["service_name", "job", "instance"].map(str::to_owned));
     }
     Ok(labels)
 }
 
 /// The attributes of each documented metric, by the names of its series.
-fn contracted(scene: &Scene) -> BTreeMap<String, &BTreeSet<String>> {
+fn contracted(scene: &Scene) -> BTreeMap<String, &[AttributeRef]> {
     let metrics = scene.contract.metrics.iter();
     metrics
-        .flat_map(|(name, metric)| {
-            let series = metric.series(name).into_iter();
-            series.map(|series| (series, &metric.attributes))
+        .flat_map(|metric| {
+            let series = metric.series().into_iter();
+            series.map(|series| (series, &*metric.attributes))
         })
         .collect()
 }
@@ -204,24 +205,13 @@ async fn strange_value(scene: &Scene, selector: &Selector) -> anyhow::Result<Opt
     Ok(None)
 }
 
-/// An attribute of the contract, as Loki writes it.
-fn is_attribute(artifacts: &Artifacts, label: &str) -> bool {
-    let contract = artifacts.page("services/telemetry/TELEMETRY.md");
-    contract.is_some_and(|page| {
-        let quoted = page.text.split('`').skip(1).step_by(2);
-        quoted
-            .filter(|name| name.contains('.'))
-            .any(|name| prometheus_name(name) == label)
-    })
-}
-
-/// The contract has it, with whatever scope.
-fn is_written(artifacts: &Artifacts, attribute: &str) -> bool {
-    let bare = attribute
-        .trim_start_matches("span.")
-        .trim_start_matches("resource.")
-        .trim_start_matches('.');
-    bare.contains('.') && artifacts.explains(bare)
+/// `span.http.route` and `.http.route` are `http.route`.
+fn without_scope(attribute: &str) -> &str {
+    let scopes = ["span.", "resource.", "."];
+    let mut bare = scopes
+        .iter()
+        .filter_map(|scope| attribute.strip_prefix(scope));
+    bare.next().unwrap_or(attribute)
 }
 
 fn is_in_traces(known: &BTreeSet<String>, name: &str) -> bool {

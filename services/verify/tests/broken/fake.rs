@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use contract::Registry;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use verify::backend::{Collector, Loki, Prometheus, Sample, Tempo, Traces};
 use verify::check::{Baseline, Scene};
 use verify::claims::Artifacts;
-use verify::contract::Contract;
 use verify::drive::{Driven, Driver};
 use verify::sockets::Seen;
 
@@ -79,7 +79,7 @@ impl Fake {
             driver: Driver::new(&base).unwrap(),
             driven: Driven::nothing(SystemTime::now()),
             baseline: self.baseline.clone(),
-            contract: Contract::default(),
+            contract: Registry::default(),
             sockets: Seen::default(),
             allowed: Vec::new(),
             cache: HashMap::new().into(),

@@ -1,28 +1,32 @@
-//! What leaves the services is what `TELEMETRY.md` promises: nothing else, and all of it.
+//! What leaves the services is what the registry of `contract` documents: all of it, and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use telemetry_testing::{Kind, Point, PointKind, Temporality, poll};
+use contract::{AttributeRef, Instrument, Metric, Registry};
+use telemetry_testing::{Attributes, Kind, Point, PointKind, Temporality, poll};
 
 use crate::shop::{SERVICES, Shop};
 
-const CONTRACT: &str = include_str!("../../../telemetry/TELEMETRY.md");
+fn registry() -> Registry {
+    Registry::shipped().unwrap()
+}
 
-/// A table row by column title, cells as they stand.
-type Row = BTreeMap<String, String>;
+#[test]
+fn the_services_of_the_registry_are_those_of_the_shop() {
+    let (registry, shop) = (registry(), SERVICES.map(str::to_owned));
+    assert_eq!(BTreeSet::from_iter(registry.services), BTreeSet::from(shop));
+}
 
 #[tokio::test]
 async fn every_metric_is_documented_and_every_documented_one_arrives() {
     let shop = driven().await;
-    let documented: BTreeMap<_, _> = rows("Metrics", "metric")
-        .into_iter()
-        .map(|row| (name(&row), row))
-        .collect();
+    let registry = registry();
     poll("every documented metric of every service", || {
         let points = shop.sink.latest_metrics();
-        let missing: Vec<_> = documented
+        let missing: Vec<_> = registry
+            .metrics
             .iter()
-            .flat_map(|(metric, row)| by(row).into_iter().map(move |service| (service, metric)))
+            .flat_map(|metric| metric.by.iter().map(move |service| (service, &metric.name)))
             .filter(|(service, metric)| {
                 !points
                     .iter()
@@ -37,8 +41,8 @@ async fn every_metric_is_documented_and_every_documented_one_arrives() {
     });
     let mut wrong = BTreeSet::new();
     for point in shop.sink.latest_metrics() {
-        match documented.get(&point.name) {
-            Some(row) => wrong.extend(differences(&point, row)),
+        match registry.metric(&point.name) {
+            Some(metric) => wrong.extend(differences(&point, metric, &registry)),
             None => drop(wrong.insert(format!(
                 "{} of {} is not documented",
                 point.name,
@@ -52,7 +56,7 @@ async fn every_metric_is_documented_and_every_documented_one_arrives() {
 #[test]
 fn known_outcomes_are_exported_as_zero_before_the_first() {
     let shop = Shop::start();
-    let outcomes = rows("Metrics", "attribute");
+    let registry = registry();
     for (metric, attribute, service) in [
         ("shop.orders", "shop.order.outcome", "order"),
         (
@@ -63,11 +67,12 @@ fn known_outcomes_are_exported_as_zero_before_the_first() {
         ("otel_tower.context.ignored", "otel_tower.header", "gateway"),
         ("otel_tower.context.ignored", "otel_tower.header", "product"),
     ] {
-        let row = outcomes
-            .iter()
-            .find(|row| quoted(&row["attribute"]) == [attribute]);
-        let row = row.unwrap_or_else(|| panic!("no values of {attribute} are documented"));
-        for value in quoted(&row["values"]) {
+        let values = &registry.attribute(attribute).unwrap().values;
+        assert!(
+            !values.is_empty(),
+            "no values of {attribute} are documented"
+        );
+        for value in values {
             let series = shop
                 .sink
                 .metric(metric)
@@ -79,59 +84,52 @@ fn known_outcomes_are_exported_as_zero_before_the_first() {
 }
 
 #[tokio::test]
-async fn every_span_name_is_documented() {
+async fn every_span_is_documented_with_its_service_and_attributes() {
     let shop = driven().await;
-    let business: BTreeMap<_, _> = rows("Spans", "span")
-        .into_iter()
-        .map(|row| (name(&row), by(&row)))
-        .collect();
-    let routes: BTreeSet<_> = routes("gateway")
-        .into_iter()
-        .chain(routes("product"))
-        .collect();
+    let registry = registry();
+    let mut wrong = BTreeSet::new();
     for span in shop.sink.spans() {
-        let is_known = match span.kind {
-            Kind::Internal => business
-                .get(&span.name)
-                .is_some_and(|by| by.contains(&span.service())),
-            // A query is named after a statement and a table, a call after its method.
-            Kind::Client if span.attributes.get("db.system.name").is_some() => {
-                let part = |key| span.attributes.text(key).unwrap_or_default();
-                span.name
-                    == format!(
-                        "{} {}",
-                        part("db.operation.name"),
-                        part("db.collection.name")
-                    )
+        let service = span.service();
+        let name = format!("{} {} of {service}", span.kind, span.name);
+        let documented = match span.kind {
+            Kind::Internal => registry
+                .business_spans()
+                .find(|documented| documented.name == span.name),
+            _ => {
+                let attribute = |key: &str| span.attributes.text(key);
+                if !registry.is_edge_name(&span.name, attribute) {
+                    wrong.insert(format!("{name}: its attributes do not give it that name"));
+                }
+                let of_kind = registry
+                    .spans
+                    .iter()
+                    .filter(|documented| documented.kind.to_string() == span.kind.to_string());
+                let has = |used: &AttributeRef| span.attributes.get(&used.name).is_some();
+                of_kind
+                    .filter(|documented| documented.attributes.iter().any(|used| used.is_required))
+                    .find(|documented| {
+                        let mut required = documented.attributes.iter().filter(|a| a.is_required);
+                        required.all(has)
+                    })
             }
-            _ => match span.attributes.text("rpc.method") {
-                Some(method) => span.name == method,
-                None => span
-                    .name
-                    .split_once(' ')
-                    .is_none_or(|(_, route)| routes.contains(route)),
-            },
         };
-        assert!(
-            is_known,
-            "{} {} of {} is not documented",
-            span.kind,
-            span.name,
-            span.service()
-        );
+        match documented {
+            None => drop(wrong.insert(format!("{name} is not documented"))),
+            Some(documented) => {
+                if !documented.by.iter().any(|by| by == service) {
+                    wrong.insert(format!("{name} is documented for {:?}", documented.by));
+                }
+                for problem in attribute_differences(&span.attributes, &documented.attributes) {
+                    wrong.insert(format!("{name}: {problem}"));
+                }
+            }
+        }
     }
-    let seen: BTreeSet<_> = shop
-        .sink
-        .spans()
-        .into_iter()
-        .map(|span| span.name)
-        .collect();
-    let unseen: Vec<_> = business
-        .keys()
-        .filter(|name| !seen.contains(*name))
-        .map(String::as_str)
-        .collect();
-    // Both need a reservation that is given up; `stock` brings them about.
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let spans = shop.sink.spans();
+    let seen: BTreeSet<&str> = spans.iter().map(|span| span.name.as_str()).collect();
+    let unseen: Vec<_> = registry.span_names().difference(&seen).copied().collect();
+    // Both need a reservation that is given up; `stock` makes the services emit them.
     assert_eq!(
         unseen,
         ["inventory.release", "inventory.sweep", "order.release"]
@@ -139,34 +137,36 @@ async fn every_span_name_is_documented() {
 }
 
 #[tokio::test]
-async fn every_log_event_is_documented_with_its_severity_and_service() {
+async fn every_log_event_is_documented_with_its_severity_service_and_attributes() {
     let shop = driven().await;
     shop.sink.log().event("gateway.request.failed").eventually();
-    let documented: BTreeMap<_, _> = rows("Log events", "event")
-        .into_iter()
-        .map(|row| (name(&row), row))
-        .collect();
+    let registry = registry();
+    let mut wrong = BTreeSet::new();
     for log in shop.sink.logs() {
         let Some(event) = log.event() else { continue };
-        let row = documented
-            .get(event)
-            .unwrap_or_else(|| panic!("{event} is not documented"));
-        assert!(
-            by(row).contains(&log.service()),
-            "{event} comes from {}",
-            log.service()
-        );
-        let severity = &row["severity"];
-        let is_right = severity == "its own" || severity.split(", ").any(|s| s == log.severity);
-        assert!(is_right, "{event} is {severity}, not {}", log.severity);
+        let name = format!("{event} of {}", log.service());
+        let Some(documented) = registry.event(event) else {
+            wrong.insert(format!("{name} is not documented"));
+            continue;
+        };
+        if !documented.by.iter().any(|service| service == log.service()) {
+            wrong.insert(format!("{name} is documented for {:?}", documented.by));
+        }
+        let severities = &documented.severity;
+        if !severities.is_empty() && !severities.contains(&log.severity) {
+            wrong.insert(format!("{name} is {}, not {severities:?}", log.severity));
+        }
+        for problem in attribute_differences(&log.attributes, &documented.attributes) {
+            wrong.insert(format!("{name}: {problem}"));
+        }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[tokio::test]
 async fn all_signals_of_a_service_share_one_documented_resource() {
     let shop = driven().await;
-    let section = section("Resource");
-    let documented: BTreeSet<_> = quoted(section).into_iter().collect();
+    let documented = registry().resource;
     for service in SERVICES {
         shop.sink
             .metric("process.uptime")
@@ -181,11 +181,8 @@ async fn all_signals_of_a_service_share_one_documented_resource() {
             .filter(|r| r.text("service.name") == Some(service));
         let texts: BTreeSet<_> = all
             .map(|resource| {
-                for key in resource.keys() {
-                    let is_documented =
-                        documented.contains(key) || key.starts_with("telemetry.sdk.");
-                    assert!(is_documented, "resource attribute {key} is not documented");
-                }
+                let differences = attribute_differences(&resource, &documented);
+                assert!(differences.is_empty(), "{service}: {differences:?}");
                 let mut pairs: Vec<_> = resource
                     .0
                     .iter()
@@ -231,124 +228,68 @@ async fn driven() -> Shop {
     shop
 }
 
-/// Where a point is not what its row says.
-fn differences(point: &Point, row: &Row) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let mut expect = |what: &str, there: String, wanted: String| {
-        if there != wanted {
-            wrong.push(format!(
-                "{} of {}: {what} is {there}, documented is {wanted}",
-                point.name,
-                point.service()
-            ));
+/// Where a point is not what its metric is documented as.
+fn differences(point: &Point, metric: &Metric, registry: &Registry) -> Vec<String> {
+    let service = point.service();
+    let name = format!("{} of {service}", point.name);
+    let mut wrong: Vec<_> = attribute_differences(&point.attributes, &metric.attributes)
+        .into_iter()
+        .map(|problem| format!("{name}: {problem}"))
+        .collect();
+    let mut expect = |holds: bool, problem: String| {
+        if !holds {
+            wrong.push(format!("{name}: {problem}"));
         }
     };
-    let kind = match point.kind {
-        PointKind::Counter => "counter",
-        PointKind::UpDownCounter => "updowncounter",
-        PointKind::Gauge => "gauge",
-        PointKind::Histogram => "histogram",
-        PointKind::ExponentialHistogram | PointKind::Summary => "none we use",
+    let is_instrument = match point.kind {
+        PointKind::Counter => metric.instrument == Instrument::Counter,
+        PointKind::UpDownCounter => metric.instrument == Instrument::UpDownCounter,
+        PointKind::Gauge => metric.instrument == Instrument::Gauge,
+        PointKind::Histogram => metric.instrument == Instrument::Histogram,
+        PointKind::ExponentialHistogram | PointKind::Summary => false,
     };
-    expect("the instrument", kind.to_owned(), row["instrument"].clone());
     expect(
-        "the unit",
-        point.unit.clone(),
-        quoted(&row["unit"]).concat(),
+        is_instrument,
+        format!("is a {:?}, not a {}", point.kind, metric.instrument),
     );
-    let cumulative = matches!(point.temporality, None | Some(Temporality::Cumulative));
-    expect("cumulative", cumulative.to_string(), true.to_string());
-    if !by(row).contains(&point.service()) {
-        expect("the service", point.service().to_owned(), row["by"].clone());
-    }
-    let documented = quoted(&row["attributes"]);
-    for key in point
-        .attributes
-        .keys()
-        .filter(|key| !documented.iter().any(|known| known == key))
-    {
-        expect("an attribute", key.to_owned(), documented.join(", "));
-    }
-    if let Some(route) = point.attributes.text("http.route")
-        && !routes(point.service()).contains(route)
-    {
+    let units = format!("the unit is {}, not {}", point.unit, metric.unit);
+    expect(point.unit == metric.unit, units);
+    expect(
+        matches!(point.temporality, None | Some(Temporality::Cumulative)),
+        "is not cumulative".to_owned(),
+    );
+    expect(
+        metric.by.iter().any(|by| by == service),
+        format!("is documented for {:?}", metric.by),
+    );
+    if let Some(route) = point.attributes.text("http.route") {
         expect(
-            "a route",
-            route.to_owned(),
-            "in the list of routes".to_owned(),
+            registry.routes_of(service).any(|known| known == route),
+            format!("the route {route} is not documented"),
         );
     }
     wrong
 }
 
-/// The text under a heading of the second level.
-fn section(heading: &str) -> &'static str {
-    let start = format!("\n## {heading}\n");
-    let (_, after) = CONTRACT
-        .split_once(&start)
-        .unwrap_or_else(|| panic!("no section {heading}"));
-    after.split("\n## ").next().unwrap()
-}
-
-/// The rows of the table in a section whose first column has that title.
-fn rows(heading: &str, first: &str) -> Vec<Row> {
-    let mut rows = Vec::new();
-    let mut titles: Vec<&str> = Vec::new();
-    for line in section(heading).lines() {
-        let Some(line) = line.strip_prefix('|') else {
-            titles.clear();
-            continue;
-        };
-        let cells: Vec<_> = line
-            .trim_end_matches('|')
-            .split('|')
-            .map(str::trim)
-            .collect();
-        if titles.is_empty() {
-            titles = cells;
-        } else if !line.starts_with("---") && titles[0] == first {
-            rows.push(
-                titles
-                    .iter()
-                    .zip(cells)
-                    .map(|(t, c)| ((*t).to_owned(), c.to_owned()))
-                    .collect(),
-            );
+/// Attributes and values that are not documented, and required attributes that are missing.
+fn attribute_differences(found: &Attributes, documented: &[AttributeRef]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for key in found.keys() {
+        match documented.iter().find(|used| used.name == key) {
+            None => wrong.push(format!("the attribute {key} is not documented")),
+            Some(used) if used.values.is_empty() => {}
+            Some(used) => {
+                let value = found.text(key).unwrap_or_default();
+                if !used.values.iter().any(|known| known == value) {
+                    wrong.push(format!("{key} is {value:?}, not one of {:?}", used.values));
+                }
+            }
         }
     }
-    assert!(!rows.is_empty(), "no table of {first} under {heading}");
-    rows
-}
-
-/// The first cell that is quoted.
-fn name(row: &Row) -> String {
-    let cell = ["metric", "span", "event"]
-        .iter()
-        .find_map(|title| row.get(*title))
-        .unwrap();
-    quoted(cell).remove(0)
-}
-
-fn by(row: &Row) -> Vec<&'static str> {
-    let named =
-        |service: &&str| row["by"] == "all" || row["by"].split(", ").any(|name| name == *service);
-    SERVICES.into_iter().filter(named).collect()
-}
-
-fn routes(service: &str) -> BTreeSet<String> {
-    let start = format!("Routes of {service}: ");
-    let line = CONTRACT.lines().find_map(|line| {
-        line.strip_prefix(&start)
-            .or_else(|| line.strip_prefix(&format!("Routes of the {service}: ")))
-    });
-    line.map(quoted).unwrap_or_default().into_iter().collect()
-}
-
-/// What stands in backticks.
-fn quoted(cell: &str) -> Vec<String> {
-    cell.split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect()
+    for used in documented.iter().filter(|used| used.is_required) {
+        if found.get(&used.name).is_none() {
+            wrong.push(format!("the required attribute {} is missing", used.name));
+        }
+    }
+    wrong
 }
