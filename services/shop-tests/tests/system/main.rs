@@ -2,7 +2,7 @@
 //! this process. No backend and no Collector: what is proven here is what leaves the services.
 //!
 //! `cargo test --workspace` builds the binaries first. To run this alone: `cargo build --workspace`, then
-//! `cargo test -p verify --test system`.
+//! `cargo test --test system`.
 #![expect(
     clippy::unwrap_used,
     reason = "support code of tests, which clippy does not recognise as such"
