@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{env, fs};
 
 use crate::console::{Report, Silent};
-use crate::docker::{Choice, Docker};
+use crate::docker::Choice;
 use crate::environment::Environment;
 use crate::error::{IoContext as _, Result, failed};
 use crate::ports;
 use crate::state::{Lock, State};
 use crate::status::Addresses;
-use crate::topology::Topology;
+use crate::topology::{Component, Topology};
 
 /// The main stack of a checkout, or an isolated one of a test or a drill.
 pub struct Instance {
@@ -27,8 +27,8 @@ pub struct Instance {
     pub(crate) addresses: Addresses,
     pub(crate) report: Arc<dyn Report>,
     pub(crate) profile: Profile,
-    /// Where the stack runs as containers.
-    pub(crate) docker: Option<Docker>,
+    /// The stack runs as containers.
+    pub(crate) docker: bool,
     /// How the runtime of the main instance was chosen.
     pub(crate) choice: Option<Choice>,
     /// What `up` and `run` report first.
@@ -78,7 +78,7 @@ impl Instance {
         instance.remembered.extend(of_file);
         instance.keep_service_names();
         let choice = instance.choose()?;
-        instance.docker = choice.docker.clone();
+        instance.docker = choice.docker;
         instance.choice = Some(choice);
         Ok(instance)
     }
@@ -162,7 +162,7 @@ impl Instance {
             remembered,
             report: Arc::new(Silent),
             profile: Profile::default(),
-            docker: None,
+            docker: false,
             choice: None,
             notes: Vec::new(),
             changing: Mutex::new(()),
@@ -218,8 +218,8 @@ impl Instance {
     #[must_use]
     pub fn runtime(&self) -> Runtime {
         match self.docker {
-            Some(_) => Runtime::Docker,
-            None => Runtime::Native,
+            true => Runtime::Docker,
+            false => Runtime::Native,
         }
     }
 
@@ -250,38 +250,37 @@ impl Instance {
             .into()
     }
 
-    /// Both output streams of a component; of a container, a copy of its last lines.
+    /// Both output streams of a process.
     #[must_use]
     pub fn component_log(&self, name: &str) -> PathBuf {
-        let log = self.process_log(name);
-        if let Some(docker) = &self.docker
-            && self
-                .topology
-                .component(name)
-                .is_ok_and(|component| !component.is_service())
-        {
-            docker.save_output(self, name, &log);
-        }
-        log
+        self.home.join(format!("logs/{name}.log"))
     }
 
-    pub(crate) fn process_log(&self, name: &str) -> PathBuf {
-        self.home.join(format!("logs/{name}.log"))
+    /// Whether a component is a container.
+    pub(crate) fn is_inside(&self, component: &Component) -> bool {
+        self.docker && !component.is_service()
     }
 
     pub(crate) fn state(&self) -> Result<State> {
         State::read(&self.home.join(STATE))
     }
 
-    /// What `up` and `run` report before they start anything, or why they refuse to.
+    /// An error where nothing may be started.
+    pub(crate) fn require_choice(&self) -> Result<()> {
+        let refused = self
+            .choice
+            .as_ref()
+            .and_then(|choice| choice.refused.as_ref());
+        refused.map_or(Ok(()), |reason| Err(failed!("{reason}")))
+    }
+
+    /// What `up` and `run` report before they start anything.
     pub(crate) fn announce(&self) -> Result<()> {
+        self.require_choice()?;
         self.notes.iter().for_each(|note| self.report.note(note));
         let Some(choice) = &self.choice else {
             return Ok(());
         };
-        if let Some(reason) = &choice.refused {
-            return Err(failed!("{reason}"));
-        }
         self.report.note(&choice.reason);
         let variables = self.state()?.variables;
         let kept = variables.iter().filter(|(name, value)| {

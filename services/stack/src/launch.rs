@@ -46,7 +46,7 @@ impl Instance {
                 .collect::<Result<_>>()?,
             environment: self.environment_of(component)?,
             directory: self.root.clone(),
-            log: self.process_log(&component.name),
+            log: self.component_log(&component.name),
         };
         // A program that was replaced at its place is another one.
         let file = fs::metadata(&launch.program);

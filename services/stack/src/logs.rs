@@ -17,10 +17,15 @@ impl Instance {
     pub fn show_logs(&self, name: &str, lines: usize, follow: bool) -> Result<()> {
         let component = self.topology.component(name)?;
         let own = self.shop_log_dir().join(format!("rust_app_{name}.log"));
-        let path = match (&self.docker, component.is_service()) {
-            (Some(docker), false) => return docker.logs(self, name, lines, follow),
-            (_, true) if own.exists() => own,
-            _ => self.process_log(name),
+        if self.is_inside(component) {
+            let lines = lines.to_string();
+            let mut arguments = vec!["logs", "--no-log-prefix", "--tail", &lines];
+            arguments.extend(follow.then_some("--follow"));
+            return self.compose_run(&arguments, &[component]);
+        }
+        let path = match component.is_service() && own.exists() {
+            true => own,
+            false => self.component_log(name),
         };
         let mut file = File::open(&path).context("read the output of that component:", &path)?;
         let last = tail(&path, 0, lines);

@@ -52,9 +52,9 @@ impl Instance {
     }
 
     fn archive(&self) -> PathBuf {
-        match &self.docker {
-            Some(_) => self.archive_mount().join("archive"),
-            None => self.data_dir().join("archive"),
+        match self.docker {
+            true => self.archive_mount().join("archive"),
+            false => self.data_dir().join("archive"),
         }
     }
 
@@ -108,7 +108,7 @@ impl Instance {
         if set == Some(NONE) {
             return Some(format!("{variable}={NONE}"));
         }
-        if self.docker.is_some() || self.program(component).is_some() {
+        if self.docker || self.program(component).is_some() {
             return None;
         }
         Some(match (set, &component.program) {

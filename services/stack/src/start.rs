@@ -42,13 +42,7 @@ impl Instance {
     /// variables or configuration files are others now.
     pub fn up(&self) -> Result<()> {
         self.announce()?;
-        self.start_all(
-            self.topology
-                .components
-                .iter()
-                .filter(|c| !c.is_service())
-                .collect(),
-        )
+        self.start_all(self.topology.stack().collect())
     }
 
     /// `up` and the shop's services, which are built each time. They start when the Collector is ready, also while
@@ -63,6 +57,9 @@ impl Instance {
         let component = self.topology.component(name)?;
         match self.lack(component) {
             Some(reason) => Err(failed!("{name} cannot be started here: {reason}")),
+            None if self.is_replaced(component, &self.state()?) => Err(failed!(
+                "the Collector was started without {name}: `just up` starts both"
+            )),
             None => self.start_all(vec![component]),
         }
     }
@@ -75,18 +72,9 @@ impl Instance {
 
     fn start_all(&self, wanted: Vec<&Component>) -> Result<()> {
         let _exclusive = self.exclusive()?;
+        self.require_choice()?;
         self.require_plain_paths()?;
         let mut state = self.state()?;
-        let mut wanted = wanted;
-        for other in &self.topology.components {
-            // A Collector that was started without one of them has its port.
-            let is_in_the_way = wanted
-                .iter()
-                .any(|component| self.is_replaced(component, &state));
-            if is_in_the_way && !other.overlays.is_empty() && !wanted.contains(&other) {
-                wanted.push(other);
-            }
-        }
         let (missing, wanted): (Vec<_>, Vec<_>) = wanted
             .into_iter()
             .partition(|component| self.lack(component).is_some());
@@ -95,17 +83,15 @@ impl Instance {
             // One that an earlier start had, and this one is to leave out.
             self.stop_processes(&[component], &mut state)?;
         }
-        let (inside, outside): (Vec<_>, Vec<_>) = wanted
-            .into_iter()
-            .partition(|component| self.docker.is_some() && !component.is_service());
+        let is_inside = |component: &&Component| self.is_inside(component);
+        let (inside, outside): (Vec<_>, Vec<_>) = wanted.into_iter().partition(is_inside);
         self.prepare_files()?;
         let tasks = self.tasks(&outside, &mut state)?;
-        if let Some(docker) = self.docker.as_ref().filter(|_| !inside.is_empty()) {
-            state.docker = true;
-            self.remember(&mut state)?;
-            docker.up(self, &inside)?;
-        }
+        state.docker |= !inside.is_empty();
         self.remember(&mut state)?;
+        if !inside.is_empty() {
+            self.start_containers(&inside)?;
+        }
         let has_started = self.start_processes(tasks, &mut state)?;
         if !has_started && inside.is_empty() {
             self.report.note("everything is running");
@@ -306,7 +292,7 @@ impl Instance {
         state: &mut State,
     ) -> Result<bool> {
         let name = &component.name;
-        let log = self.process_log(name);
+        let log = self.component_log(name);
         let output = || {
             let lines = tail(&log, process.log_offset, LINES);
             format!("its output is in {}\n{lines}", log.display())

@@ -8,7 +8,6 @@ use crate::docker::Container;
 use crate::environment::Environment;
 use crate::error::{Result, failed};
 use crate::instance::Instance;
-use crate::process::Identity;
 use crate::topology::Component;
 use crate::wait;
 
@@ -68,60 +67,39 @@ impl Instance {
     /// A row for each component of the table.
     pub fn status(&self) -> Result<Vec<Status>> {
         let state = self.state()?;
-        let containers = match &self.docker {
-            Some(docker) => docker.containers(self)?,
-            None => Vec::new(),
+        let containers = match self.docker {
+            true => self.containers()?,
+            false => Vec::new(),
         };
         let rows = self.topology.components.iter().map(|component| {
             let name = &component.name;
-            let row = |condition, note: String| -> Result<Status> {
-                let url = self.environment.expand(&component.url)?;
-                Ok(Status {
-                    name: name.clone(),
-                    condition,
-                    pid: None,
-                    memory: None,
-                    url,
-                    note,
-                })
+            let container = containers.iter().find(|c| c.service == *name);
+            let running = container.filter(|container| container.is_running());
+            let record = state.alive(name);
+            let identity = record.map(|record| record.identity.clone());
+            let identity = identity.or_else(|| running.and_then(Container::process));
+            let has_died = match container {
+                Some(container) => !container.was_stopped(),
+                None => state.last(name).is_some(),
             };
-            let answer = || self.probe_of(component).map(|probe| probe.ask());
-            let see_logs = || format!("see `just logs {name}`");
-            if let Some(container) = containers
-                .iter()
-                .find(|container| container.service == *name)
-            {
-                let identity = container.pid.and_then(Identity::of);
-                let found = match (container.is_running(), answer()?) {
-                    (true, Ok(())) => row(Condition::Ready, "container".to_owned()),
-                    (true, Err(seen)) => row(Condition::NotReady, seen),
-                    (false, _) if container.was_stopped() => row(Condition::Stopped, String::new()),
-                    (false, _) => row(Condition::Died, see_logs()),
-                };
-                let memory = identity.as_ref().and_then(Identity::memory);
-                return Ok(Status {
-                    pid: identity.map(|i| i.pid),
-                    memory,
-                    ..found?
-                });
-            }
-            if let Some(record) = state.alive(name) {
-                let found = match answer()? {
-                    Ok(()) => row(Condition::Ready, String::new()),
-                    Err(seen) => row(Condition::NotReady, seen),
-                };
-                let (pid, memory) = (Some(record.identity.pid), record.identity.memory());
-                return Ok(Status {
-                    pid,
-                    memory,
-                    ..found?
-                });
-            }
-            match (state.last(name), self.lack(component)) {
-                (Some(_), _) => row(Condition::Died, see_logs()),
-                (None, Some(reason)) => row(Condition::Unavailable, reason),
-                (None, None) => row(Condition::Stopped, String::new()),
-            }
+            let (condition, note) = match self.lack(component) {
+                _ if record.is_some() || running.is_some() => match self.probe_of(component)?.ask()
+                {
+                    Ok(()) => (Condition::Ready, String::new()),
+                    Err(seen) => (Condition::NotReady, seen),
+                },
+                _ if has_died => (Condition::Died, format!("see `just logs {name}`")),
+                Some(reason) => (Condition::Unavailable, reason),
+                None => (Condition::Stopped, String::new()),
+            };
+            Ok(Status {
+                name: name.clone(),
+                condition,
+                pid: identity.as_ref().map(|identity| identity.pid),
+                memory: identity.and_then(|identity| identity.memory()),
+                url: self.environment.expand(&component.url)?,
+                note,
+            })
         });
         rows.collect()
     }
@@ -129,13 +107,12 @@ impl Instance {
     /// Whether the process or container of a component is alive.
     #[must_use]
     pub fn is_running(&self, name: &str) -> bool {
-        let container = || {
-            let containers = self.docker.as_ref()?.containers(self).ok()?;
-            containers
-                .into_iter()
-                .find(|container| container.service == name)
+        let containers = || match self.docker {
+            true => self.containers().unwrap_or_default(),
+            false => Vec::new(),
         };
-        self.pid(name).is_some() || container().is_some_and(|container| container.is_running())
+        let is_it = |container: &Container| container.service == name && container.is_running();
+        self.pid(name).is_some() || containers().iter().any(is_it)
     }
 
     /// The process id of a running component. A container has none here.

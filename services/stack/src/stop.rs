@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::docker::FOREIGN;
 use crate::error::{Error, IoContext as _, Result};
 use crate::instance::Instance;
 use crate::process::{Identity, Stopped};
@@ -39,11 +40,12 @@ impl Instance {
         self.stop_where(|_| true)?;
         let exclusive = self.exclusive()?;
         let mut state = self.state()?;
-        if let Some(docker) = &self.docker {
-            match state.docker {
-                true => docker.down(self, volumes == Volumes::Forget)?,
-                false => docker.note_foreign(self),
-            }
+        if state.docker && volumes == Volumes::Forget {
+            self.compose_run(&["down", "--volumes"], &[])?;
+        } else if state.docker {
+            self.compose_run(&["down"], &[])?;
+        } else if self.docker {
+            self.report.note(FOREIGN);
         }
         if volumes == Volumes::Forget {
             self.forget()?;
@@ -71,11 +73,9 @@ impl Instance {
         let component = self.topology.component(name)?;
         let _exclusive = self.exclusive()?;
         let mut state = self.state()?;
-        if let Some(docker) = &self.docker
-            && !component.is_service()
-        {
-            docker.require_ours(state.docker)?;
-            return docker.quietly(self, &["kill", name]).map(drop);
+        if self.is_inside(component) {
+            self.require_choice()?;
+            return self.compose_output(&["kill", name]).map(drop);
         }
         if let Some(record) = state.last(name)
             && record.identity.kill() == Stopped::Never
@@ -98,10 +98,10 @@ impl Instance {
         for mut step in self.topology.stop_steps() {
             step.retain(|component| chosen(component));
             is_idle &= !self.stop_processes(&step, &mut state)?;
-            if let Some(docker) = self.docker.as_ref().filter(|_| state.docker) {
-                step.retain(|component| !component.is_service());
-                is_idle &= step.is_empty();
-                docker.stop(self, &step)?;
+            step.retain(|component| state.docker && self.is_inside(component));
+            if !step.is_empty() {
+                is_idle = false;
+                self.compose_run(&["stop"], &step)?;
             }
         }
         if is_idle {

@@ -193,6 +193,12 @@ impl Topology {
             .filter(|component| component.is_service())
     }
 
+    /// What the services report to.
+    pub fn stack(&self) -> impl Iterator<Item = &Component> {
+        let components = self.components.iter();
+        components.filter(|component| !component.is_service())
+    }
+
     /// A component by its name.
     pub fn component(&self, name: &str) -> Result<&Component> {
         let mut components = self.components.iter();

@@ -67,10 +67,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
         None => Target::here()?,
     };
     // They stop and start the main stack, or one of their own.
-    let is_about_the_main_one = matches!(
-        cli.command,
-        Command::Selftest | Command::Survival
-    );
+    let is_about_the_main_one = matches!(cli.command, Command::Selftest | Command::Survival);
     if cli.isolated.is_some() && is_about_the_main_one {
         bail!("--isolated: this command does not look at a stack in a directory");
     }

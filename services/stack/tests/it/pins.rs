@@ -176,7 +176,11 @@ fn every_loopback_address_in_code_and_documents_has_a_port_of_the_env_file() {
 /// Ubuntu 24.04 has `just` 1.21: attributes such as `group` came later.
 #[test]
 fn the_justfile_has_no_attributes() {
-    let attributes: Vec<_> = read("justfile").lines().filter(|line| line.starts_with('[')).map(str::to_owned).collect();
+    let attributes: Vec<_> = read("justfile")
+        .lines()
+        .filter(|line| line.starts_with('['))
+        .map(str::to_owned)
+        .collect();
     assert!(attributes.is_empty(), "{attributes:?}");
 }
 
