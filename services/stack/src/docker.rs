@@ -115,7 +115,10 @@ impl Instance {
         command.args(arguments).envs(self.environment.iter());
         for component in self.topology.stack() {
             let name = component.name.to_uppercase().replace('-', "_");
-            command.env(format!("FILES_{name}"), self.hash_of_files(component)?);
+            command.env(
+                format!("FILES_{name}"),
+                self.hash_of_files(&self.with_overlays(component))?,
+            );
         }
         command.env("ARCHIVE_DIR", self.archive_mount());
         // The caller reads the archive, so the Collector writes it as the caller; but never as root.

@@ -32,7 +32,7 @@ pub struct Instance {
     /// How the runtime of the main instance was chosen.
     pub(crate) choice: Option<Choice>,
     /// What `up` and `run` report first.
-    notes: Vec<String>,
+    note: String,
     /// One change at a time inside this process; [`Lock`] is the same between processes.
     changing: Mutex<()>,
 }
@@ -164,32 +164,30 @@ impl Instance {
             profile: Profile::default(),
             docker: false,
             choice: None,
-            notes: Vec::new(),
+            note: String::new(),
             changing: Mutex::new(()),
         })
     }
 
     /// A service name in the shell is meant for one other program: it would rename all of the shop's services.
     fn keep_service_names(&mut self) {
-        let mut removed = Vec::new();
-        if self.environment.remove("OTEL_SERVICE_NAME").is_some() {
-            removed.push("OTEL_SERVICE_NAME".to_owned());
-        }
-        if let Some(attributes) = self.environment.get(RESOURCE).map(str::to_owned) {
-            let is_name =
-                |pair: &&str| pair.split('=').next().map(str::trim) == Some("service.name");
-            let (names, kept): (Vec<_>, Vec<_>) = attributes.split(',').partition(is_name);
-            if !names.is_empty() {
-                removed.push(format!("service.name in {RESOURCE}"));
-                self.environment.set(RESOURCE, kept.join(","));
-            }
+        let name = self.environment.remove("OTEL_SERVICE_NAME");
+        let mut removed = Vec::from_iter(name.map(|_| "OTEL_SERVICE_NAME"));
+        let attributes = self
+            .environment
+            .get(RESOURCE)
+            .unwrap_or_default()
+            .to_owned();
+        let is_name = |pair: &&str| pair.split('=').next().map(str::trim) == Some("service.name");
+        let (names, kept): (Vec<_>, Vec<_>) = attributes.split(',').partition(is_name);
+        if !names.is_empty() {
+            removed.push("service.name in OTEL_RESOURCE_ATTRIBUTES");
+            self.environment.set(RESOURCE, kept.join(","));
         }
         if !removed.is_empty() {
-            let note = format!(
-                "not passed to the services, which have names of their own: {}",
-                removed.join(", ")
-            );
-            self.notes.push(note);
+            let removed = removed.join(", ");
+            self.note =
+                format!("not passed to the services, which have names of their own: {removed}");
         }
     }
 
@@ -277,7 +275,9 @@ impl Instance {
     /// What `up` and `run` report before they start anything.
     pub(crate) fn announce(&self) -> Result<()> {
         self.require_choice()?;
-        self.notes.iter().for_each(|note| self.report.note(note));
+        if !self.note.is_empty() {
+            self.report.note(&self.note);
+        }
         let Some(choice) = &self.choice else {
             return Ok(());
         };
@@ -303,13 +303,19 @@ impl Instance {
     pub(crate) fn remember(&self, state: &mut State) -> Result<()> {
         state.variables.clear();
         for name in &self.remembered {
-            let found = || {
-                self.program_on_path(name)
-                    .map(|path| path.to_string_lossy().into_owned())
-            };
-            let value = self.environment.get(name).map(str::to_owned).or_else(found);
+            let value = self.environment.get(name);
             if let Some(value) = value.filter(|value| self.shipped.get(name) != Some(value)) {
-                state.variables.insert(name.clone(), value);
+                state.variables.insert(name.clone(), value.to_owned());
+            }
+        }
+        for component in &self.topology.components {
+            if let (Some(variable), Some(program)) = (component.variable(), self.program(component))
+            {
+                let found = || program.to_string_lossy().into_owned();
+                state
+                    .variables
+                    .entry(variable.to_owned())
+                    .or_insert_with(found);
             }
         }
         state.write()

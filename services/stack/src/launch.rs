@@ -11,9 +11,8 @@ use probe::Probe;
 
 use crate::error::{Result, failed};
 use crate::instance::{Instance, is_setting_of_services};
-use crate::ports::Port;
 use crate::process::Launch;
-use crate::topology::{Component, Overlay};
+use crate::topology::Component;
 
 /// Of the shell only what any program needs. No proxy: all that the components talk to is on this machine.
 const INHERITED: &[&str] = &[
@@ -36,9 +35,8 @@ impl Instance {
         component: &Component,
         program: PathBuf,
     ) -> Result<(Launch, Hashes)> {
-        let overlays = self.overlays(component);
-        let arguments = overlays.iter().flat_map(|overlay| &overlay.arguments);
-        let arguments = component.arguments.iter().chain(arguments);
+        let component = &self.with_overlays(component);
+        let arguments = component.arguments.iter();
         let launch = Launch {
             program,
             arguments: arguments
@@ -49,23 +47,15 @@ impl Instance {
             log: self.component_log(&component.name),
         };
         // A program that was replaced at its place is another one.
-        let file = fs::metadata(&launch.program);
-        let file = file.map(|file| format!("{} {} {}", file.ino(), file.mtime(), file.len()));
+        let file = fs::metadata(&launch.program).map(|file| (file.ino(), file.mtime(), file.len()));
+        let program = format!("{} {file:?}", launch.program.display());
         let environment = launch.environment.iter();
         let environment = environment.filter(|(name, _)| !INHERITED.contains(&&***name));
+        let environment = environment.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
         let hashes = [
-            (
-                "program",
-                hash([
-                    launch.program.as_os_str().as_bytes(),
-                    file.unwrap_or_default().as_bytes(),
-                ]),
-            ),
+            ("program", hash([program])),
             ("arguments", hash(&launch.arguments)),
-            (
-                "environment",
-                hash(environment.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()])),
-            ),
+            ("environment", hash(environment)),
             ("files", self.hash_of_files(component)?),
         ];
         Ok((
@@ -76,45 +66,33 @@ impl Instance {
 
     pub(crate) fn hash_of_files(&self, component: &Component) -> Result<String> {
         let files = self.files(component)?;
-        Ok(hash(files.iter().flat_map(|(path, content)| {
-            [path.as_os_str().as_bytes(), content]
-        })))
+        let parts = files
+            .iter()
+            .flat_map(|(path, content)| [path.as_os_str().as_bytes(), content]);
+        Ok(hash(parts))
     }
 
     /// The configuration files that it reads, with their content.
     fn files(&self, component: &Component) -> Result<Vec<(PathBuf, Vec<u8>)>> {
-        let overlays = self.overlays(component);
-        let overlays = overlays.iter().flat_map(|overlay| &overlay.files);
         let mut files = Vec::new();
-        for template in component.files.iter().chain(overlays) {
+        for template in &component.files {
             read_all(Path::new(&self.environment.expand(template)?), &mut files);
         }
         Ok(files)
     }
 
-    /// Of the components that are missing.
-    pub(crate) fn overlays<'c>(&self, component: &'c Component) -> Vec<&'c Overlay> {
-        let overlays = component.overlays.iter();
-        overlays
-            .filter(|overlay| self.lacks_by_name(&overlay.without))
-            .collect()
-    }
-
-    /// The ports that a component will listen on.
-    pub(crate) fn ports_of(&self, component: &Component) -> Result<Vec<Port>> {
-        let overlays = self.overlays(component);
-        let names = component
-            .ports
-            .iter()
-            .chain(overlays.iter().flat_map(|overlay| &overlay.ports));
-        let port = |name: &String| {
-            let number = self.environment.port(name)?;
-            Ok(Port {
-                variable: name.clone(),
-                number,
-            })
-        };
-        names.map(port).collect()
+    /// A component with what it gets where others are missing.
+    pub(crate) fn with_overlays(&self, component: &Component) -> Component {
+        let mut component = component.clone();
+        component
+            .overlays
+            .retain(|overlay| self.lacks_by_name(&overlay.without));
+        for overlay in &component.overlays {
+            component.arguments.extend_from_slice(&overlay.arguments);
+            component.files.extend_from_slice(&overlay.files);
+            component.ports.extend_from_slice(&overlay.ports);
+        }
+        component
     }
 
     pub(crate) fn probe_of(&self, component: &Component) -> Result<Probe> {

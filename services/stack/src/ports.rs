@@ -6,13 +6,6 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use procfs::net::TcpState;
 use procfs::process::{FDTarget, all_processes};
 
-/// A port and the variable that sets it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Port {
-    pub variable: String,
-    pub number: u16,
-}
-
 /// Whether a program could listen there now.
 #[must_use]
 pub fn is_free(port: u16) -> bool {

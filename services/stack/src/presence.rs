@@ -71,17 +71,13 @@ impl Instance {
             return false;
         };
         let state = self.state().unwrap_or_default();
-        let replaces =
-            |other: &Component| other.overlays.iter().any(|overlay| overlay.without == name);
-        let mut replacing = self
-            .topology
-            .components
-            .iter()
-            .filter(|other| replaces(other));
-        if state.alive(name).is_some() {
-            return true;
-        }
-        match replacing.find_map(|other| state.alive(&other.name)) {
+        let mut others = self.topology.components.iter();
+        let replacing = others.find_map(|other| {
+            let is_it = other.overlays.iter().any(|overlay| overlay.without == name);
+            state.alive(&other.name).filter(|_| is_it)
+        });
+        match replacing {
+            _ if state.alive(name).is_some() => true,
             Some(record) => !record.without.iter().any(|without| without == name),
             None => self.lack(component).is_none(),
         }
@@ -101,10 +97,7 @@ impl Instance {
             return Some(format!("it needs {needed}"));
         }
         let variable = component.variable()?;
-        let set = self
-            .environment
-            .get(variable)
-            .filter(|value| !value.is_empty());
+        let set = self.setting(variable);
         if set == Some(NONE) {
             return Some(format!("{variable}={NONE}"));
         }
@@ -123,26 +116,21 @@ impl Instance {
         })
     }
 
+    fn setting(&self, variable: &str) -> Option<&str> {
+        self.environment
+            .get(variable)
+            .filter(|value| !value.is_empty())
+    }
+
     /// The executable of a component that is not built here, if the machine has it.
     pub(crate) fn program(&self, component: &Component) -> Option<PathBuf> {
-        let variable = component.variable()?;
-        let set = self
-            .environment
-            .get(variable)
-            .filter(|value| !value.is_empty());
+        let set = self.setting(component.variable()?);
         let path = match &component.program {
             Program::Path { path, .. } => set.map(PathBuf::from).or_else(|| on_path(path)),
             Program::Home { home, .. } => set.map(|dir| Path::new(dir).join("bin").join(home)),
             Program::Build { .. } | Program::Service => None,
         };
         path.filter(|path| path.is_file())
-    }
-
-    /// What a variable that names a program would be, from `PATH`.
-    pub(crate) fn program_on_path(&self, variable: &str) -> Option<PathBuf> {
-        let mut components = self.topology.components.iter();
-        let component = components.find(|component| component.variable() == Some(variable))?;
-        self.program(component)
     }
 
     /// What it means that a component is missing.
@@ -155,11 +143,11 @@ impl Instance {
 
     /// Another version than the pinned one may read its configuration differently.
     pub(crate) fn check_version(&self, component: &Component, program: &Path) {
-        let pinned = component
+        let Some(pinned) = component
             .version
             .as_ref()
-            .and_then(|name| self.environment.version(name));
-        let Some(pinned) = pinned.filter(|_| component.variable().is_some()) else {
+            .and_then(|name| self.environment.version(name))
+        else {
             return;
         };
         let mut command = Command::new(program);
@@ -181,16 +169,9 @@ impl Instance {
 
 /// `3.7.6` in `loki, version 3.7.6 (branch: HEAD)`.
 fn version_in(text: &str) -> Option<String> {
-    let after = text.to_lowercase();
-    let after = after
-        .split_once("version")?
-        .1
-        .trim_start_matches([' ', ':', 'v']);
-    let version: String = after
-        .chars()
-        .take_while(|c| c.is_ascii_alphanumeric() || ".-".contains(*c))
-        .collect();
-    version
-        .starts_with(|c: char| c.is_ascii_digit())
-        .then_some(version)
+    let words = text.split(|c: char| c.is_whitespace() || c == ',');
+    let mut words = words.map(|word| word.trim_start_matches('v'));
+    let is_version =
+        |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
+    words.find(is_version).map(str::to_owned)
 }

@@ -268,9 +268,10 @@ impl Instance {
             identity: started.identity.clone(),
             hashes,
             without: self
-                .overlays(component)
-                .iter()
-                .map(|overlay| overlay.without.clone())
+                .with_overlays(component)
+                .overlays
+                .into_iter()
+                .map(|overlay| overlay.without)
                 .collect(),
             log_offset: started.log_offset,
         };
@@ -319,18 +320,18 @@ impl Instance {
     }
 
     fn require_ports(&self, component: &Component) -> Result<()> {
-        let ports = self.ports_of(component)?;
-        let taken = || ports.iter().find(|port| !ports::is_free(port.number));
-        wait::until(CLOSING, || taken().is_none());
-        match taken() {
-            Some(port) => Err(Error::PortTaken {
-                component: component.name.clone(),
-                port: port.number,
-                holder: ports::holder(port.number),
-                variable: port.variable.clone(),
-            }),
-            None => Ok(()),
+        for variable in self.with_overlays(component).ports {
+            let port = self.environment.port(&variable)?;
+            if !wait::until(CLOSING, || ports::is_free(port)) {
+                return Err(Error::PortTaken {
+                    component: component.name.clone(),
+                    port,
+                    holder: ports::holder(port),
+                    variable,
+                });
+            }
         }
+        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Topology {
 }
 
 /// One program. Texts hold `${NAME}` variables of the instance's environment.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Component {
     /// As in compose, in `just logs NAME` and in labels.
@@ -66,7 +66,7 @@ pub struct Component {
 }
 
 /// Where an executable comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum Program {
     /// Built from Go modules of this repository ([`crate::TOOLS`]).
@@ -76,6 +76,7 @@ pub enum Program {
     /// `bin/NAME` below the directory that a variable names.
     Home { home: String, variable: String },
     /// A crate of this workspace.
+    #[default]
     #[serde(skip)]
     Service,
 }
@@ -262,28 +263,20 @@ impl Service {
         );
         Component {
             name: self.name.clone(),
-            program: Program::Service,
-            version: None,
-            arguments: Vec::new(),
             environment,
-            files: Vec::new(),
             ports: vec![port.clone()],
             url: format!("http://${{BIND_HOST}}:${{{port}}}"),
             ready: match self.protocol {
                 Protocol::Http => format!("http://${{BIND_HOST}}:${{{port}}}/readyz"),
                 Protocol::Grpc => format!("tcp://127.0.0.1:${{{port}}}"),
             },
-            metrics: None,
             start_within: defaults.start_within,
             stop_within: defaults.stop_within,
             stop_step: self.stop_step,
-            needs: None,
-            absent: String::new(),
-            data: String::new(),
-            overlays: Vec::new(),
             calls: self.calls.clone(),
             database: self.database,
             protocol: Some(self.protocol),
+            ..Component::default()
         }
     }
 }
