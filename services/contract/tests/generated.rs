@@ -1,7 +1,10 @@
 //! The constants are those of the registry, and its names are well-formed.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
+use std::process::Command;
 
 use contract::{Instrument, Metric, Registry, generate};
 
@@ -70,7 +73,7 @@ fn mistakes_in_the_registry_are_reported() {
         ),
     ] {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("a.yaml"), &text).unwrap();
+        fs::write(directory.path().join("a.yaml"), &text).unwrap();
         let error = format!("{:#}", Registry::read(directory.path()).unwrap_err());
         assert!(error.contains(expected), "{text}\n{error}");
     }
@@ -115,7 +118,7 @@ fn edge_spans_are_named_after_their_attributes() {
 fn units_become_the_suffixes_of_prometheus() {
     use Instrument::{Counter, Gauge, Histogram, UpDownCounter};
     for (name, instrument, unit, expected) in [
-        ("shop.orders", Counter, "{order}", "shop_orders_total"),
+        ("a.errors", Counter, "{error}", "a_errors_total"),
         (
             "shop.order.value",
             Histogram,
@@ -146,5 +149,34 @@ fn units_become_the_suffixes_of_prometheus() {
             attributes: Vec::new(),
         };
         assert_eq!(metric.series()[0], expected);
+    }
+}
+
+/// Skipped where no `weaver` is on `PATH`. `SEMCONV_MODEL` names a folder with the upstream registry where the network has none.
+#[test]
+fn weaver_accepts_the_registry() {
+    let copy = tempfile::tempdir().unwrap();
+    let registry = Path::new(env!("CARGO_MANIFEST_DIR")).join("registry");
+    for entry in fs::read_dir(registry).unwrap() {
+        let entry = entry.unwrap();
+        let mut text = fs::read_to_string(entry.path()).unwrap();
+        if let Ok(model) = std::env::var("SEMCONV_MODEL")
+            && let Some((manifest, _)) = text.split_once("registry_path: ")
+        {
+            text = format!("{manifest}registry_path: {model}\n");
+        }
+        fs::write(copy.path().join(entry.file_name()), text).unwrap();
+    }
+    let mut weaver = Command::new("weaver");
+    let weaver = weaver.args(["registry", "check", "-r"]).arg(copy.path());
+    match weaver.output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => eprintln!("skipped: no weaver"),
+        Err(error) => panic!("weaver cannot be started: {error}"),
+        Ok(output) => assert!(
+            output.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        ),
     }
 }

@@ -8,9 +8,9 @@
 //! use telemetry::metrics::{KeyValue, meter};
 //! use contract::{attributes, metrics};
 //!
-//! let orders = meter().u64_counter(metrics::ORDERS).with_unit("{order}").build();
-//! for outcome in attributes::ORDER_OUTCOMES {
-//!     orders.add(0, &[KeyValue::new(attributes::ORDER_OUTCOME, *outcome)]);
+//! let reservations = meter().u64_counter(metrics::INVENTORY_RESERVATIONS).with_unit("{reservation}").build();
+//! for outcome in attributes::RESERVATION_OUTCOMES {
+//!     reservations.add(0, &[KeyValue::new(attributes::RESERVATION_OUTCOME, *outcome)]);
 //! }
 //! ```
 

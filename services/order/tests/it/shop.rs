@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use contract::{attributes, metrics};
 use proto::order::v1::order_service_client::OrderServiceClient;
 use proto::order::v1::{Order, OrderItem, PlaceOrderRequest, place_order_response};
 use sqlx::ConnectOptions;
@@ -82,16 +83,16 @@ impl Shop {
 
     pub(crate) fn orders(&self, outcome: &str) -> Matcher<Point> {
         self.sink
-            .metric("shop.orders")
+            .metric(metrics::ORDERS)
             .unit("{order}")
-            .attribute("shop.order.outcome", outcome)
+            .attribute(attributes::ORDER_OUTCOME, outcome)
     }
 
-    /// Waits until `shop.orders` has counted one call with this outcome, and none with any other.
+    /// Waits until one order is counted with this outcome, and none with any other.
     pub(crate) async fn counted_one(&self, outcome: &str) {
         let counted = || self.orders(outcome).total_is(1.0);
         poll_async(&format!("one order to be counted as {outcome}"), counted).await;
-        self.sink.metric("shop.orders").total_is(1.0).unwrap();
+        self.sink.metric(metrics::ORDERS).total_is(1.0).unwrap();
     }
 
     /// The service's own database, as another process sees it.

@@ -85,11 +85,9 @@ async fn a_client_that_leaves_in_the_middle_ends_the_request_everywhere() {
     duration("rpc.server.call.duration", "order");
     duration("http.client.request.duration", "order");
     duration("http.server.request.duration", "product");
-    let orders = shop
-        .sink
-        .metric("shop.orders")
-        .attribute("shop.order.outcome", "cancelled");
-    poll("one cancelled order", || orders.total_is(1.0));
+    poll("one cancelled order", || {
+        shop.orders("cancelled").total_is(1.0)
+    });
 
     // And the shop is as good as before.
     let product = shop.product().await;

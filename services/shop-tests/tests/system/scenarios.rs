@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use contract::metrics;
 use telemetry_testing::{Kind, poll};
 
 use crate::http::Reply;
@@ -270,17 +271,9 @@ async fn run(name: &str, status: u16) -> (Shop, Reply) {
 
 /// The one order of the scenario ended so, and in no other way.
 fn outcome(shop: &Shop, outcome: &str) {
-    let orders = || {
-        shop.sink
-            .metric("shop.orders")
-            .unit("{order}")
-            .service("order")
-    };
     poll(&format!("one {outcome} order"), || {
-        orders()
-            .attribute("shop.order.outcome", outcome)
-            .total_is(1.0)?;
-        orders().total_is(1.0)
+        shop.orders(outcome).total_is(1.0)?;
+        shop.sink.metric(metrics::ORDERS).total_is(1.0)
     });
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use telemetry_testing::{Child, Exit, Sink, Span, poll, tree};
+use contract::{attributes, metrics};
+use telemetry_testing::{Child, Exit, Matcher, Point, Sink, Span, poll, tree};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::http::{self, Reply};
@@ -115,6 +116,14 @@ impl Shop {
         }
         let ends = self.children.drain(..).rev();
         ends.map(|(name, child)| (name, child.wait())).collect()
+    }
+
+    /// The series of the orders that ended in this way.
+    pub(crate) fn orders(&self, outcome: &str) -> Matcher<Point> {
+        let orders = self.sink.metric(metrics::ORDERS).unit("{order}");
+        orders
+            .service("order")
+            .attribute(attributes::ORDER_OUTCOME, outcome)
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -35,14 +35,9 @@ async fn a_hundred_orders_at_once_for_ten_pieces_are_ten_orders() {
     }
     assert_eq!(statuses, BTreeMap::from([(201, 10), (409, 90)]));
     assert_eq!(shop.available(&product.id).await, 0);
-    let orders = |outcome: &'static str| {
-        shop.sink
-            .metric("shop.orders")
-            .attribute("shop.order.outcome", outcome)
-    };
-    poll("ten placed orders", || orders("placed").total_is(10.0));
+    poll("ten placed orders", || shop.orders("placed").total_is(10.0));
     poll("ninety rejected orders", || {
-        orders("rejected").total_is(90.0)
+        shop.orders("rejected").total_is(90.0)
     });
     assert_eq!(stored_orders(shop.child("order").data_dir()).await, 10);
 }

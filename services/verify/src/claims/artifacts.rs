@@ -170,7 +170,7 @@ mod tests {
         let artifacts = Artifacts::shipped(&root).unwrap();
         assert_eq!(artifacts.source("").unwrap().uid, "prometheus");
         assert!(artifacts.page("README.md").unwrap().queries.len() > 5);
-        assert!(artifacts.explains("shop.orders"));
+        assert!(artifacts.explains("shop.order.outcome"));
         assert!(artifacts.source("promtheus").is_err());
     }
 }
