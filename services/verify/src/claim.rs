@@ -1,6 +1,6 @@
 //! What a row of the expectation table can say. The words are here, the sentences in `expectations`.
 
-use crate::claims::Shipped;
+use crate::claims;
 use crate::drive::{Answer, Case};
 use crate::trace::{Kind, Span};
 
@@ -43,7 +43,7 @@ pub enum Claim {
     /// What no single query says.
     Whole(Whole),
     /// What a shipped file says.
-    Shipped(Box<Shipped>),
+    Shipped(Box<claims::Claim>),
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,12 @@
 //! Where the system under judgement runs: an instance of the stack, and clients for each of its addresses.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use contract::Registry;
-use stack::{Addresses, Instance, TraceStore};
+use stack::{Addresses, Instance, Topology, TraceStore};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::backend::{Archive, Collector, Loki, Prometheus, Tempo, Traces};
@@ -29,6 +29,8 @@ pub struct Target {
     variables: BTreeMap<String, String>,
     /// The services that are processes of this machine.
     pub pids: BTreeMap<&'static str, u32>,
+    /// Components and abilities that are there, by the words of `needs`.
+    present: BTreeSet<String>,
 }
 
 // === impl Target ===
@@ -42,10 +44,16 @@ impl Target {
     }
 
     pub fn of(root: &Path, instance: &Instance) -> anyhow::Result<Self> {
-        let pids = SERVICES
+        let pids: BTreeMap<_, _> = SERVICES
             .into_iter()
             .filter_map(|service| Some((service, instance.pid(service)?)))
             .collect();
+        let topology = Topology::read(root)?;
+        let names = topology.components.iter().map(|one| one.name.clone());
+        let mut present: BTreeSet<String> = names.filter(|name| instance.has(name)).collect();
+        if !pids.is_empty() {
+            present.insert("processes".to_owned());
+        }
         let shipped = environment(root)?;
         let variables = shipped.keys().filter_map(|name| {
             let value = instance.variable(name)?;
@@ -59,6 +67,7 @@ impl Target {
             store: instance.traces(),
             interval: interval(instance)?,
             pids,
+            present,
         })
     }
 
@@ -140,6 +149,7 @@ impl Target {
             )?,
             driver: self.driver()?,
             driven: Driven::nothing(SystemTime::now()),
+            present: self.present.clone(),
             interval: self.interval,
             baseline: Baseline::default(),
             contract: Registry::of(&self.root)?,

@@ -1,6 +1,6 @@
 //! Everything a row may be judged by, and the dispatch from a claim to the code that judges it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, OnceCell};
 use super::{documented, links, logs, metrics, pipeline, traces};
 use crate::backend::{Collector, Loki, Prometheus, Sample, Tempo, Traces};
 use crate::claim::{Claim, Component, Response, Row, Whole};
-use crate::claims::{self, Artifacts, Known};
+use crate::claims::{self, Artifacts, BackendNames};
 use crate::drive::{Answer, Case, Driven, Driver};
 use crate::poll::Look;
 use crate::sockets::{Allowed, Seen};
@@ -43,6 +43,8 @@ pub struct Scene {
     pub collector: Collector,
     pub driver: Driver,
     pub driven: Driven,
+    /// Components and abilities that are there, by the words of `needs`.
+    pub present: BTreeSet<String>,
     /// Between two flushes of the connectors.
     pub interval: Duration,
     pub baseline: Baseline,
@@ -57,7 +59,7 @@ pub struct Scene {
     pub repository: PathBuf,
     /// Only where one runs.
     pub grafana: Option<String>,
-    pub known: OnceCell<Known>,
+    pub known: OnceCell<BackendNames>,
 }
 
 // === impl Scene ===
@@ -133,9 +135,14 @@ impl Scene {
         Ok(Look::Holds(place))
     }
 
+    /// Whether a component or ability of `needs` is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.present.contains(name)
+    }
+
     /// The names that Loki and Tempo have, asked for once, after the drive.
-    pub async fn known(&self) -> anyhow::Result<&Known> {
-        self.known.get_or_try_init(|| Known::of(self)).await
+    pub async fn known(&self) -> anyhow::Result<&BackendNames> {
+        self.known.get_or_try_init(|| BackendNames::of(self)).await
     }
 
     pub fn tempo(&self) -> Result<&Tempo, Look> {

@@ -1,4 +1,4 @@
-//! Commands that the pages tell to type.
+//! The commands of the pages.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -8,31 +8,31 @@ use regex::Regex;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::jump::real_port;
-use super::page::{Page, Typed};
+use super::link::real_port;
+use super::page::{Block, Page};
+use super::{Unmet, Verdict, broken, needs};
 use crate::check::Scene;
-use crate::poll::Look;
 
-/// None of them takes a tenth of this.
-const LONGEST: Duration = Duration::from_secs(60);
-/// Built by the native launcher only.
+/// None of them takes a tenth of it.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The native launcher builds there.
 const NATIVE: &str = ".stack/bin/";
-/// Answers to a request that was typed wrong. 409 and 5xx are what some commands are there to show.
+/// Responses to a request with a typo. 409 and 5xx are what some commands show.
 const MISTYPED: [&str; 6] = ["400", "404", "405", "413", "415", "422"];
 
 /// Runs a block from the root of the working copy, on the ports of the running system.
-pub(super) async fn typed(scene: &Scene, typed: &Typed) -> anyhow::Result<Look> {
-    if typed.text.contains(NATIVE) && !scene.repository.join(NATIVE).is_dir() {
-        return Ok(Look::Missing(
+pub(super) async fn run(scene: &Scene, block: &Block) -> Verdict {
+    needs::check(scene, block.needs.iter().map(String::as_str))?;
+    if block.text.contains(NATIVE) && !scene.repository.join(NATIVE).is_dir() {
+        return Err(Unmet::Missing(
             "no native programs: commands that use them".to_owned(),
         ));
     }
-    let mut text = typed.text.clone();
-    for found in Regex::new(r"localhost:(\d+)")?.captures_iter(&typed.text) {
-        match real_port(&scene.artifacts, &found[1]) {
-            Ok((_, real)) => text = text.replace(&found[0], &format!("localhost:{real}")),
-            Err(state) => return Ok(Look::Broken(state)),
-        }
+    let mut text = block.text.clone();
+    for found in Regex::new(r"localhost:(\d+)")?.captures_iter(&block.text) {
+        let (name, real) = real_port(&scene.artifacts, &found[1])?;
+        needs::check(scene, needs::of_port(name))?;
+        text = text.replace(&found[0], &format!("localhost:{real}"));
     }
     let running = Command::new("sh")
         .args(["-euc", &text])
@@ -40,46 +40,40 @@ pub(super) async fn typed(scene: &Scene, typed: &Typed) -> anyhow::Result<Look> 
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let Ok(ended) = timeout(LONGEST, running).await else {
-        return Ok(Look::Broken(format!("runs for over {LONGEST:?}")));
+    let Ok(ended) = timeout(TIMEOUT, running).await else {
+        return broken(format!("runs for over {TIMEOUT:?}"));
     };
     let ended = ended.context("starting sh")?;
-    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
     if !ended.status.success() {
-        let complaint = String::from_utf8_lossy(&ended.stderr);
-        let last = complaint.lines().last().unwrap_or_default();
-        return Ok(Look::Broken(format!("{}: {last}", ended.status)));
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        let last = errors.lines().last().unwrap_or_default();
+        return broken(format!("{}: {last}", ended.status));
     }
-    answered(&said)
+    responses(&String::from_utf8_lossy(&ended.stdout))
 }
 
-/// What `curl -i` prints begins with the status, behind the body of the one before.
-fn answered(said: &str) -> anyhow::Result<Look> {
-    let found = Regex::new(r"HTTP/[0-9.]+ ([0-9]{3})")?;
-    let statuses = found
-        .captures_iter(said)
-        .filter_map(|found| found.get(1))
-        .map(|status| status.as_str());
-    let statuses: Vec<&str> = statuses.collect();
-    Ok(
-        match statuses.iter().find(|status| MISTYPED.contains(status)) {
-            Some(status) => Look::Broken(format!("is answered {status}")),
-            None if statuses.is_empty() => Look::Holds("exit 0".to_owned()),
-            None => Look::Holds(format!("is answered {}", statuses.join(", "))),
-        },
-    )
+/// `curl -i` prints the status of each response.
+fn responses(output: &str) -> Verdict {
+    let status = Regex::new(r"HTTP/[0-9.]+ ([0-9]{3})")?;
+    let found = status
+        .captures_iter(output)
+        .filter_map(|found| found.get(1));
+    let statuses: Vec<&str> = found.map(|status| status.as_str()).collect();
+    match statuses.iter().find(|status| MISTYPED.contains(status)) {
+        Some(status) => broken(format!("is answered {status}")),
+        None if statuses.is_empty() => Ok("exit 0".to_owned()),
+        None => Ok(format!("is answered {}", statuses.join(", "))),
+    }
 }
 
-/// Recipes build, start and stop: that they exist is all that is asked of them here.
-pub(super) fn recipes(scene: &Scene, page: &Page) -> Look {
-    let justfile = match std::fs::read_to_string(scene.repository.join("justfile")) {
-        Ok(justfile) => justfile,
-        Err(error) => return Look::Broken(format!("justfile: {error}")),
-    };
+/// Recipes build, start and stop: here they only have to exist.
+pub(super) fn recipes(scene: &Scene, page: &Page) -> Verdict {
+    let justfile = std::fs::read_to_string(scene.repository.join("justfile"));
+    let justfile = justfile.context("justfile")?;
     let mut missing = page.recipes.iter().filter(|name| !defines(&justfile, name));
     match missing.next() {
-        Some(recipe) => Look::Broken(format!("the justfile has no recipe {recipe}")),
-        None => Look::Holds(format!("{} recipes", page.recipes.len())),
+        Some(recipe) => broken(format!("the justfile has no recipe {recipe}")),
+        None => Ok(format!("{} recipes", page.recipes.len())),
     }
 }
 
@@ -95,19 +89,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_to_a_mistyped_request_is_told_and_a_shown_fault_is_none() {
-        let answered = |said| answered(said).unwrap();
-        let held = answered("HTTP/1.1 201 Created\r\n\r\n{}HTTP/1.1 504 Gateway Timeout\r\n");
-        assert_eq!(held, Look::Holds("is answered 201, 504".to_owned()));
-        let typo = answered("HTTP/1.1 201 Created\r\nHTTP/1.1 404 Not Found\r\n");
-        assert_eq!(typo, Look::Broken("is answered 404".to_owned()));
-        assert_eq!(answered("no status"), Look::Holds("exit 0".to_owned()));
+    fn a_response_to_a_mistyped_request_fails_and_a_shown_fault_does_not() {
+        for (output, expected) in [
+            (
+                "HTTP/1.1 201 Created\r\n\r\n{}HTTP/1.1 504 Gateway Timeout\r\n",
+                Ok("is answered 201, 504".to_owned()),
+            ),
+            (
+                "HTTP/1.1 201 Created\r\nHTTP/1.1 404 Not Found\r\n",
+                broken("is answered 404"),
+            ),
+            ("no status", Ok("exit 0".to_owned())),
+        ] {
+            assert_eq!(responses(output), expected);
+        }
     }
 
     #[test]
-    fn a_recipe_begins_its_line_whole() {
+    fn a_recipe_is_found_by_its_whole_name() {
         let justfile = "# logs of it\nlogs name *args:\n    just logs\nstop:\n";
-        assert!(defines(justfile, "logs") && defines(justfile, "stop"));
-        assert!(!defines(justfile, "log") && !defines(justfile, "name"));
+        for (name, is_recipe) in [
+            ("logs", true),
+            ("stop", true),
+            ("log", false),
+            ("name", false),
+        ] {
+            assert_eq!(defines(justfile, name), is_recipe, "{name}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Dashboards as Grafana's JSON model has them: panels, their queries, variables, links.
+//! Dashboards in Grafana's JSON model: panels, queries, variables, links.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub struct Dashboard {
     pub file: String,
     pub uid: String,
     pub title: String,
-    /// How far back it looks when it is opened.
+    /// The time range with which it opens.
     pub range: Duration,
     pub variables: Vec<Variable>,
     pub panels: Vec<Panel>,
@@ -28,91 +28,83 @@ pub struct Panel {
     pub kind: String,
     pub description: String,
     pub unit: String,
-    /// What it says while it has nothing.
+    /// What it shows without data.
     pub no_value: String,
     pub targets: Vec<Query>,
     pub links: Vec<Link>,
-    /// Of a text panel.
-    pub text: String,
 }
 
-/// One question to a data source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One query to a data source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
-    /// Uid of the data source; empty for the default one.
+    /// Uid of the data source, which a variable may stand for; empty for the default one.
     pub source: String,
-    /// `expr` or `query`.
     pub text: String,
-    /// Tempo's own kinds: `traceql`, `serviceMap`.
+    /// Tempo's query types: `traceql`, `serviceMap`.
     pub kind: String,
     pub is_instant: bool,
-    /// Shows the traces behind its numbers as dots.
+    /// The panel shows exemplars.
     pub has_exemplars: bool,
-    /// A scrape interval of its own.
-    pub interval: Option<Duration>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
     pub title: String,
-    /// The column it stands in, if it does.
+    /// The column that has it, for a link of a table's cells.
     pub field: String,
     pub to: To,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum To {
     Url(String),
-    /// Every dashboard with one of these tags, or all.
-    Tagged(Vec<String>),
-    /// A query that is opened beside.
-    Query(Query),
+    /// A menu of the dashboards with certain tags.
+    Dashboards,
+    /// A sort of link that no shipped file has.
+    Unread(&'static str),
 }
 
 #[derive(Clone, Debug)]
 pub struct Variable {
     pub name: String,
-    /// `query`, `custom`, `constant`, `textbox`, `interval`, `datasource`.
-    pub kind: String,
-    pub query: Query,
-    /// The label of a query that Loki's and Tempo's editors keep apart from their text.
-    pub label: String,
-    pub regex: String,
-    pub options: Vec<String>,
-    pub is_multi: bool,
+    pub options: Options,
+    pub is_multiple: bool,
     pub has_all: bool,
     pub all_value: Option<String>,
-    /// What is chosen when the dashboard is opened; empty for Grafana's own choice.
+    /// The values with which the dashboard opens; empty for Grafana's own choice.
     pub current: Vec<String>,
+}
+
+/// Where the values of a variable come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Options {
+    /// `label_values(selector, label)`, the selector optional.
+    Label {
+        source: String,
+        label: String,
+        selector: Option<String>,
+    },
+    /// The uids of the data sources of this type.
+    Sources(String),
+    /// A sort of variable that no shipped file has.
+    Unread(String),
 }
 
 /// The choice of all options.
 pub(super) const ALL: &str = "$__all";
 
-/// Kinds that show numbers and therefore must say in what.
-const WITH_UNIT: [&str; 7] = [
-    "timeseries",
-    "stat",
-    "gauge",
-    "bargauge",
-    "barchart",
-    "histogram",
-    "heatmap",
-];
+/// The panels that show numbers and therefore must have a unit.
+const WITH_UNIT: &str = "timeseries stat gauge bargauge barchart histogram heatmap";
 
 // === impl Dashboard ===
 
 impl Dashboard {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-        let file = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
-        let json = serde_json::from_str(&text)
-            .with_context(|| format!("{} is no JSON", path.display()))?;
-        Self::parse(&file.unwrap_or_default(), &json)
-            .with_context(|| format!("reading {}", path.display()))
+        let context = || format!("reading {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(context)?;
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let json = serde_json::from_str(&text).with_context(context)?;
+        Self::parse(&file, &json).with_context(context)
     }
 
     pub fn parse(file: &str, json: &Value) -> anyhow::Result<Self> {
@@ -120,25 +112,20 @@ impl Dashboard {
         ensure!(!uid.is_empty(), "the dashboard has no uid");
         let mut panels = Vec::new();
         for panel in list(json, "panels") {
-            // A closed row keeps its panels inside.
+            // A collapsed row contains its panels.
             panels.extend(list(panel, "panels").iter().map(Panel::parse));
             if panel["type"] != "row" {
                 panels.push(Panel::parse(panel));
             }
         }
-        let range = json["time"]["from"]
-            .as_str()
-            .and_then(|from| from.strip_prefix("now-"))
-            .and_then(duration)
-            .context("time.from is not of the form now-15m")?;
+        let range = json["time"]["from"].as_str();
+        let range = range.and_then(|from| duration(from.strip_prefix("now-")?));
+        let variables = list(&json["templating"], "list").iter();
         Ok(Self {
             file: file.to_owned(),
             title: text(json, "title"),
-            range,
-            variables: list(&json["templating"], "list")
-                .iter()
-                .map(Variable::parse)
-                .collect(),
+            range: range.context("time.from does not have the form now-15m")?,
+            variables: variables.map(Variable::parse).collect(),
             panels,
             links: list(json, "links").iter().map(Link::parse).collect(),
             uid,
@@ -151,48 +138,48 @@ impl Dashboard {
 impl Panel {
     fn parse(json: &Value) -> Self {
         let defaults = &json["fieldConfig"]["defaults"];
-        let source = source(json);
-        let targets = list(json, "targets")
-            .iter()
-            .map(|target| Query::parse(target, &source))
-            .collect();
-        let mut links: Vec<Link> = list(json, "links").iter().map(Link::parse).collect();
-        links.extend(list(defaults, "links").iter().map(Link::parse));
+        let source = source(json).unwrap_or_default();
+        let targets = list(json, "targets").iter();
+        let written = [list(json, "links"), list(defaults, "links")].concat();
+        let mut links: Vec<Link> = written.iter().map(Link::parse).collect();
         for item in list(&json["fieldConfig"], "overrides") {
             let properties = list(item, "properties").iter();
-            for property in properties.filter(|property| property["id"] == "links") {
-                links.extend(list(property, "value").iter().map(|link| Link {
-                    field: text(&item["matcher"], "options"),
-                    ..Link::parse(link)
-                }));
-            }
+            let values = properties.filter(|property| property["id"] == "links");
+            links.extend(
+                values
+                    .flat_map(|property| list(property, "value"))
+                    .map(|link| Link {
+                        field: text(&item["matcher"], "options"),
+                        ..Link::parse(link)
+                    }),
+            );
         }
+        links.extend(links_of_text(&text(&json["options"], "content")));
         Self {
             title: text(json, "title"),
             kind: text(json, "type"),
             description: text(json, "description"),
             unit: text(defaults, "unit"),
             no_value: text(defaults, "noValue"),
-            targets,
+            targets: targets.map(|target| Query::parse(target, source)).collect(),
             links,
-            text: text(&json["options"], "content"),
         }
     }
 
-    /// It shows what fires, which is nothing while all is well.
+    /// It shows the alerts that fire, which may be none.
     pub fn is_of_alerts(&self) -> bool {
         self.kind == "alertlist" || self.targets.iter().any(Query::is_of_alerts)
     }
 
-    /// What every panel must tell besides its numbers; the first thing that is missing.
+    /// The first thing that a reader needs and the panel lacks.
     pub fn missing(&self) -> Option<&'static str> {
-        let shows_numbers = WITH_UNIT.contains(&self.kind.as_str());
+        let shows_numbers = WITH_UNIT.split(' ').any(|kind| kind == self.kind);
         if self.description.is_empty() {
             Some("a description")
         } else if shows_numbers && self.unit.is_empty() {
             Some("a unit")
         } else if shows_numbers && self.no_value.is_empty() {
-            Some("what it says before there is data (noValue)")
+            Some("a text for the time without data (noValue)")
         } else if !self.targets.is_empty() && self.links.is_empty() {
             Some("a link to the next step")
         } else {
@@ -204,27 +191,20 @@ impl Panel {
 // === impl Query ===
 
 impl Query {
-    /// It has an answer only while something is wrong.
+    /// It has results only while an alert fires.
     pub fn is_of_alerts(&self) -> bool {
         self.text.contains("ALERTS{")
     }
 
     pub fn parse(json: &Value, default: &str) -> Self {
-        let own = source(json);
-        let expression = ["expr", "query", "serviceMapQuery"]
-            .iter()
-            .find_map(|key| json[key].as_str().filter(|text| !text.is_empty()));
+        let text_of = |key: &&str| json[key].as_str().filter(|text| !text.is_empty());
+        let expression = ["expr", "query"].iter().find_map(text_of);
         Self {
-            source: if own.is_empty() {
-                default.to_owned()
-            } else {
-                own
-            },
+            source: source(json).unwrap_or(default).to_owned(),
             text: expression.unwrap_or_default().to_owned(),
             kind: text(json, "queryType"),
             has_exemplars: json["exemplar"] == true,
             is_instant: json["instant"] == true || json["queryType"] == "instant",
-            interval: json["interval"].as_str().and_then(duration),
         }
     }
 }
@@ -233,15 +213,10 @@ impl Query {
 
 impl Link {
     fn parse(json: &Value) -> Self {
-        let internal = &json["internal"];
-        let to = if internal.is_object() {
-            To::Query(Query::parse(
-                &internal["query"],
-                &text(internal, "datasourceUid"),
-            ))
+        let to = if json["internal"].is_object() {
+            To::Unread("an internal query link")
         } else if json["type"] == "dashboards" {
-            let tags = list(json, "tags").iter();
-            To::Tagged(tags.filter_map(Value::as_str).map(str::to_owned).collect())
+            To::Dashboards
         } else {
             To::Url(text(json, "url"))
         };
@@ -253,65 +228,99 @@ impl Link {
     }
 }
 
+impl Default for To {
+    fn default() -> Self {
+        Self::Url(String::new())
+    }
+}
+
+fn up_to(text: &str, ends: [char; 2]) -> String {
+    text.split(ends).next().unwrap_or_default().to_owned()
+}
+
+/// The links of a text panel, in Markdown.
+fn links_of_text(text: &str) -> Vec<Link> {
+    let parts: Vec<&str> = text.split("](").collect();
+    let mut links: Vec<Link> = parts
+        .windows(2)
+        .map(|pair| Link {
+            title: pair[0].rsplit('[').next().unwrap_or_default().to_owned(),
+            field: String::new(),
+            to: To::Url(up_to(pair[1], [')', ' '])),
+        })
+        .collect();
+    if text.contains("href=") {
+        links.push(Link {
+            title: "href".to_owned(),
+            field: String::new(),
+            to: To::Unread("an HTML link"),
+        });
+    }
+    links
+}
+
 // === impl Variable ===
 
 impl Variable {
     fn parse(json: &Value) -> Self {
-        let source = source(json);
-        let query = match &json["query"] {
-            Value::String(query) => Query {
-                source,
-                text: query.clone(),
-                kind: String::new(),
-                is_instant: true,
-                has_exemplars: false,
-                interval: None,
-            },
-            other => Query::parse(other, &source),
+        let current = match &json["current"]["value"] {
+            Value::Array(all) => all.clone(),
+            one => vec![one.clone()],
         };
-        let chosen = match &json["current"]["value"] {
-            Value::String(one) if !one.is_empty() => vec![one.clone()],
-            Value::Array(all) => all
-                .iter()
-                .filter_map(|value| value.as_str().map(str::to_owned))
-                .collect(),
-            _ => Vec::new(),
-        };
+        let current = current.iter().filter_map(Value::as_str);
         Self {
             name: text(json, "name"),
-            kind: text(json, "type"),
-            label: text(&json["query"], "label"),
-            regex: text(json, "regex"),
-            options: options(json),
-            is_multi: json["multi"] == true,
+            options: Options::parse(json),
+            is_multiple: json["multi"] == true,
             has_all: json["includeAll"] == true,
             all_value: json["allValue"].as_str().map(str::to_owned),
-            current: chosen,
-            query,
+            current: current
+                .filter(|value| !value.is_empty())
+                .map(str::to_owned)
+                .collect(),
         }
     }
 }
 
-/// Those of a custom variable; `text : value` has a value of its own.
-fn options(json: &Value) -> Vec<String> {
-    if json["type"] == "query" {
-        return Vec::new();
+// === impl Options ===
+
+impl Options {
+    fn parse(json: &Value) -> Self {
+        let query = json["query"].as_str().or(json["query"]["query"].as_str());
+        let query = query.unwrap_or_default();
+        if !text(json, "regex").is_empty() {
+            return Self::Unread("the regex of a variable".to_owned());
+        }
+        match (json["type"].as_str(), label_values(query)) {
+            (Some("query"), Some((label, selector))) => Self::Label {
+                source: source(json).unwrap_or_default().to_owned(),
+                label,
+                selector,
+            },
+            (Some("query"), None) => Self::Unread(format!("{query:?} (not label_values)")),
+            (Some("datasource"), _) => Self::Sources(query.to_owned()),
+            (kind, _) => Self::Unread(format!("a {} variable", kind.unwrap_or_default())),
+        }
     }
-    let written = json["query"].as_str().unwrap_or_default();
-    written
-        .split(',')
-        .map(|option| option.rsplit_once(" : ").map_or(option, |(_, value)| value))
-        .map(|option| option.trim().to_owned())
-        .filter(|option| !option.is_empty())
-        .collect()
 }
 
-/// The uid of `datasource`, in its present form and the older one.
-fn source(json: &Value) -> String {
-    match &json["datasource"] {
-        Value::String(name) => name.clone(),
-        other => text(other, "uid"),
-    }
+/// `label_values(label)` and `label_values(selector, label)`.
+fn label_values(text: &str) -> Option<(String, Option<String>)> {
+    let inner = text
+        .trim()
+        .strip_prefix("label_values(")?
+        .strip_suffix(')')?;
+    Some(match inner.rsplit_once(',') {
+        Some((selector, label)) if !label.contains(['}', '"']) => {
+            (label.trim().to_owned(), Some(selector.trim().to_owned()))
+        }
+        _ => (inner.trim().to_owned(), None),
+    })
+}
+
+/// The uid of `datasource`.
+fn source(json: &Value) -> Option<&str> {
+    json["datasource"]["uid"].as_str()
 }
 
 fn text(json: &Value, key: &str) -> String {
@@ -328,48 +337,62 @@ mod tests {
     use serde_json::json;
 
     fn dashboard() -> Dashboard {
+        let link = |title, url| json!([{"title": title, "url": url}]);
         let panel = json!({"type": "timeseries", "title": "Requests", "description": "How many?", "datasource": {"uid": "prometheus"},
-            "fieldConfig": {"defaults": {"unit": "reqps", "noValue": "waiting", "links": [{"title": "Service", "url": "/d/shop-service"}]},
-                "overrides": [{"properties": [{"id": "links", "value": [{"title": "Trace", "internal":
-                    {"datasourceUid": "tempo", "query": {"query": "${__value.raw}", "queryType": "traceql"}}}]}]}]},
-            "targets": [{"expr": "up", "interval": "10s"}, {"expr": "x", "datasource": {"uid": "loki"}, "queryType": "instant"}]});
+            "fieldConfig": {"defaults": {"unit": "reqps", "noValue": "waiting", "links": link("Service", "/d/a")},
+                "overrides": [{"matcher": {"options": "trace"}, "properties": [{"id": "links", "value": link("Trace", "/explore")}]}]},
+            "targets": [{"expr": "up"}, {"query": "x", "datasource": {"uid": "loki"}, "queryType": "instant"}]});
+        let query = r#"label_values(up{job=~"a,b"}, service_name)"#;
         let json = json!({"uid": "shop-home", "title": "Home", "time": {"from": "now-30m", "to": "now"},
             "templating": {"list": [
-                {"name": "service", "type": "query", "datasource": {"uid": "prometheus"}, "includeAll": true, "multi": true,
-                 "query": {"query": "label_values(up, service_name)", "refId": "a"}, "current": {"value": ["$__all"]}},
-                {"name": "step", "type": "custom", "query": "1m, five : 5m", "current": {}}]},
-            "panels": [{"type": "row", "panels": [panel]}, {"type": "text", "options": {"content": "[a](b)"}}],
-            "links": [{"type": "dashboards", "tags": ["shop"]}]});
+                {"type": "query", "datasource": {"uid": "prometheus"}, "query": {"query": query}, "current": {"value": ["$__all"]}},
+                {"type": "datasource", "query": "prometheus", "current": {}}]},
+            "panels": [{"type": "row", "panels": [panel]}, {"type": "text", "options": {"content": "See [the a](b), [c](d)"}}]});
         Dashboard::parse("home.json", &json).unwrap()
     }
 
     #[test]
     fn panels_in_rows_have_their_queries_and_links() {
         let dashboard = dashboard();
-        assert_eq!(dashboard.panels.len(), 2);
         let panel = &dashboard.panels[0];
         assert_eq!(panel.targets[0].source, "prometheus");
-        assert_eq!(panel.targets[0].interval, Some(Duration::from_secs(10)));
         assert_eq!(panel.targets[1].source, "loki");
-        assert!(panel.targets[1].is_instant);
-        assert!(matches!(&panel.links[0].to, To::Url(url) if url == "/d/shop-service"));
-        assert!(matches!(&panel.links[1].to, To::Query(query) if query.source == "tempo"));
-        assert_eq!(dashboard.panels[1].text, "[a](b)");
-        assert!(matches!(&dashboard.links[0].to, To::Tagged(tags) if tags == &["shop"]));
-        assert_eq!(dashboard.range, Duration::from_secs(1800));
+        assert!(panel.targets[1].is_instant && panel.targets[1].text == "x");
+        let links = dashboard.panels.iter().flat_map(|panel| &panel.links);
+        let links: Vec<_> = links
+            .map(|link| (&*link.title, &*link.field, &link.to))
+            .collect();
+        let url = |url: &str| To::Url(url.to_owned());
+        let expected = [
+            ("Service", "", &url("/d/a")),
+            ("Trace", "trace", &url("/explore")),
+            ("the a", "", &url("b")),
+            ("c", "", &url("d")),
+        ];
+        assert_eq!(links, expected);
     }
 
     #[test]
-    fn variables_know_their_query_their_options_and_what_is_chosen() {
+    fn variables_have_a_query_or_a_type_of_data_source_and_the_current_choice() {
         let variables = dashboard().variables;
-        assert_eq!(variables[0].query.text, "label_values(up, service_name)");
-        assert_eq!(variables[0].current, [ALL]);
-        assert!(variables[0].has_all && variables[0].options.is_empty());
-        assert_eq!(variables[1].options, ["1m", "5m"]);
+        let expected = Options::Label {
+            source: "prometheus".to_owned(),
+            label: "service_name".to_owned(),
+            selector: Some(r#"up{job=~"a,b"}"#.to_owned()),
+        };
+        assert_eq!(variables[0].options, expected);
+        assert_eq!(
+            (variables[0].current.as_slice(), variables[1].current.len()),
+            (&[ALL.to_owned()][..], 0)
+        );
+        assert_eq!(
+            variables[1].options,
+            Options::Sources("prometheus".to_owned())
+        );
     }
 
     #[test]
-    fn a_panel_that_explains_nothing_says_what_is_missing() {
+    fn a_panel_without_explanations_is_reported() {
         let mut panel = dashboard().panels.remove(0);
         assert_eq!(panel.missing(), None);
         panel.unit.clear();

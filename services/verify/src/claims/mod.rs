@@ -1,48 +1,68 @@
-//! What is shipped makes claims of its own: a panel claims to have data, a link to lead somewhere, a page that its query
-//! answers. They are read from the very files that are shipped, so there is no second list to keep.
+//! The shipped files make claims of their own: a panel claims to have data, a link to lead somewhere, a page that its
+//! query has an answer. They are read from the files themselves, so there is no second list to maintain.
 //!
-//! [`Artifacts`] reads; [`rows`] makes a row of each claim; [`look`] judges one against the running system, as Grafana
-//! or a person at the keyboard would ask; [`sabotage`] changes copies of the files to see rows fail.
+//! [`Artifacts`] reads the files, [`rows`] lists what they claim, [`look`] judges one claim against the running system
+//! with the requests that Grafana, or a person at the keyboard, would send.
 
-mod artifacts;
-mod ask;
-mod choose;
+mod check_names;
 mod command;
+mod counts;
 mod dashboard;
+mod files;
 mod judge;
-mod jump;
-mod known;
+mod link;
+mod list;
+mod moved;
 mod names;
-mod onward;
-mod page;
+mod needs;
+pub mod page;
 mod promtool;
-mod rules;
+mod query;
+pub mod rules;
 pub mod sabotage;
-mod shipped;
+mod signal;
 mod source;
 mod template;
+mod variable;
 
 use std::time::Duration;
 
-pub use artifacts::{Artifacts, environment};
+pub use check_names::BackendNames;
+pub use counts::Counts;
+pub use files::{Artifacts, environment};
 pub use judge::look;
-pub use known::Known;
+pub use list::{Claim, KINDS, What, rows};
+pub use page::Page;
 pub use promtool::find as promtool;
-pub use shipped::{Counts, Kind, Shipped, What, rows};
 
-/// What a query is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use crate::poll::Look;
+
+/// The language of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Language {
     PromQl,
     LogQl,
     TraceQl,
 }
 
+/// `Ok` is the evidence, or what was asked for.
+type Verdict<T = String> = Result<T, Unmet>;
+
+/// Why a claim does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Unmet {
+    /// It may become true by waiting.
+    NotYet(String),
+    Broken(String),
+    /// A component that it needs is not part of this stack.
+    Missing(String),
+}
+
 // === impl Language ===
 
 impl Language {
-    /// Of a fenced block.
-    fn named(word: &str) -> Option<Self> {
+    /// The first word behind the backticks of a code block.
+    pub fn named(word: &str) -> Option<Self> {
         match word {
             "promql" => Some(Self::PromQl),
             "logql" => Some(Self::LogQl),
@@ -51,20 +71,66 @@ impl Language {
         }
     }
 
-    /// By a data source's type, or by the first cell of a row: `Loki, one trace`.
+    /// By a data source's type, or by the first cell of a table's row: `Loki, one trace`.
     fn of_backend(name: &str) -> Option<Self> {
-        let name = name.to_ascii_lowercase();
-        [
-            ("prometheus", Self::PromQl),
-            ("loki", Self::LogQl),
-            ("tempo", Self::TraceQl),
-        ]
-        .into_iter()
-        .find_map(|(backend, language)| name.starts_with(backend).then_some(language))
+        match name.to_ascii_lowercase() {
+            name if name.starts_with("prometheus") => Some(Self::PromQl),
+            name if name.starts_with("loki") => Some(Self::LogQl),
+            name if name.starts_with("tempo") => Some(Self::TraceQl),
+            _ => None,
+        }
+    }
+
+    pub fn signal(self) -> &'static str {
+        match self {
+            Self::PromQl => "metrics",
+            Self::LogQl => "logs",
+            Self::TraceQl => "traces",
+        }
     }
 }
 
-/// Grafana's way to write a time: `5s`, `15m`, `5000ms`, `2d`.
+// === impl Unmet ===
+
+impl Unmet {
+    /// A feature of Grafana that no shipped file used when this was written.
+    fn unread(feature: impl std::fmt::Display) -> Self {
+        Self::Broken(format!("{feature} is not read by verify"))
+    }
+}
+
+fn broken<T>(state: impl Into<String>) -> Verdict<T> {
+    Err(Unmet::Broken(state.into()))
+}
+
+fn not_yet<T>(state: impl Into<String>) -> Verdict<T> {
+    Err(Unmet::NotYet(state.into()))
+}
+
+/// A backend that does not answer may be about to start.
+impl From<anyhow::Error> for Unmet {
+    fn from(error: anyhow::Error) -> Self {
+        Self::NotYet(format!("{error:#}"))
+    }
+}
+
+impl From<regex::Error> for Unmet {
+    fn from(error: regex::Error) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
+impl From<Unmet> for Look {
+    fn from(unmet: Unmet) -> Self {
+        match unmet {
+            Unmet::NotYet(state) => Self::NotYet(state),
+            Unmet::Broken(state) => Self::Broken(state),
+            Unmet::Missing(what) => Self::Missing(what),
+        }
+    }
+}
+
+/// A duration as Grafana writes it: `5s`, `15m`, `5000ms`, `2d`.
 fn duration(text: &str) -> Option<Duration> {
     let split = text.find(|letter: char| !letter.is_ascii_digit())?;
     let (number, unit) = text.split_at(split);
@@ -75,7 +141,6 @@ fn duration(text: &str) -> Option<Duration> {
         "m" => 60,
         "h" => 60 * 60,
         "d" => 24 * 60 * 60,
-        "w" => 7 * 24 * 60 * 60,
         _ => return None,
     };
     Some(Duration::from_secs(number * seconds))
@@ -86,19 +151,95 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_as_grafana_writes_them() {
-        assert_eq!(duration("5000ms"), Some(Duration::from_secs(5)));
-        assert_eq!(duration("2d"), Some(Duration::from_secs(172_800)));
-        assert_eq!(duration("5"), None);
-        assert_eq!(duration("now"), None);
-    }
-
-    #[test]
-    fn a_row_of_a_table_names_its_backend_first() {
+    fn durations_and_backends_are_read_as_the_files_write_them() {
+        for (text, seconds) in [
+            ("5000ms", Some(5)),
+            ("2d", Some(172_800)),
+            ("5", None),
+            ("now", None),
+        ] {
+            assert_eq!(duration(text), seconds.map(Duration::from_secs), "{text}");
+        }
         assert_eq!(
             Language::of_backend("Loki, one trace"),
             Some(Language::LogQl)
         );
         assert_eq!(Language::of_backend("where"), None);
+    }
+
+    /// What is said of a variable and of the first link of a panel and of a data source.
+    fn unread(variable: &str, panel: &str, source: &str) -> Vec<String> {
+        let json = format!(
+            r#"{{"uid": "a", "time": {{"from": "now-1h"}}, "templating": {{"list": [{variable}]}}, "panels": [{panel}]}}"#
+        );
+        let json = serde_json::from_str(&json).unwrap();
+        let dashboard = dashboard::Dashboard::parse("a.json", &json).unwrap();
+        let mut found = Vec::new();
+        for variable in &dashboard.variables {
+            if let dashboard::Options::Unread(what) = &variable.options {
+                found.push(what.clone());
+            }
+        }
+        for link in dashboard.panels.iter().flat_map(|panel| &panel.links) {
+            if let dashboard::To::Unread(what) = link.to {
+                found.push(what.to_owned());
+            }
+        }
+        let source = format!("datasources: [{{uid: a, {source}}}]");
+        for source in source::Source::parse(&source, &Default::default()).unwrap() {
+            found.extend(source.links.iter().filter_map(|link| match link.from {
+                source::From::Unread(what) => Some(what.to_owned()),
+                _ => None,
+            }));
+        }
+        found
+    }
+
+    #[test]
+    fn features_that_no_shipped_file_uses_are_not_read() {
+        let link = r#"{"links": [{"internal": {}}]}"#;
+        let html = r#"{"options": {"content": "<a href='b'>"}}"#;
+        let logs = "jsonData: {tracesToLogsV2: {filterByTraceID: true}}";
+        let text = "jsonData: {derivedFields: [{matcherRegex: x}]}";
+        let made = "correlations: [{config: {transformations: [a]}}]";
+        for (variable, panel, source, expected) in [
+            (r#"{"type": "custom"}"#, "", "", "a custom variable"),
+            (r#"{"type": "textbox"}"#, "", "", "a textbox variable"),
+            (
+                r#"{"type": "query", "query": "metrics(a)"}"#,
+                "",
+                "",
+                "\"metrics(a)\" (not label_values)",
+            ),
+            (
+                r#"{"type": "query", "regex": "a"}"#,
+                "",
+                "",
+                "the regex of a variable",
+            ),
+            ("", link, "", "an internal query link"),
+            ("", html, "", "an HTML link"),
+            (
+                "",
+                "",
+                logs,
+                "a link to logs without customQuery (filterByTraceID)",
+            ),
+            ("", "", text, "a derived field that searches the text"),
+            ("", "", made, "a correlation with transformations"),
+        ] {
+            assert_eq!(unread(variable, panel, source), [expected]);
+        }
+        let none = template::Values::new();
+        for text in ["${a:csv}", "${a:queryparam}", "[[a]]"] {
+            let expected = Err(Unmet::Broken(format!("{text} is not read by verify")));
+            assert_eq!(
+                template::expand(text, &none, template::Place::Link),
+                expected
+            );
+        }
+        let left = [("left".to_owned(), "{}".to_owned())];
+        let expected = Err(Unmet::unread("a link to Explore without panes"));
+        assert_eq!(link::panes(&left), expected);
     }
 }

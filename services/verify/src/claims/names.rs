@@ -1,7 +1,8 @@
-//! The metrics, labels and attributes that a query names.
+//! The metrics, labels and attributes that a query names. Prometheus parses PromQL; LogQL and TraceQL are split here.
 
 use std::collections::BTreeSet;
 
+use regex::Regex;
 use serde_json::Value;
 
 /// One selector of a PromQL query.
@@ -43,18 +44,12 @@ impl PromQl {
             "call" => self.call(node),
             _ => {}
         }
-        for part in ["expr", "lhs", "rhs", "param"] {
-            self.walk_part(&node[part]);
-        }
-        for argument in node["args"].as_array().into_iter().flatten() {
-            self.walk_part(argument);
-        }
-    }
-
-    fn walk_part(&mut self, node: &Value) {
-        if node.is_object() {
-            self.walk(node);
-        }
+        let parts = ["expr", "lhs", "rhs", "param"].map(|part| &node[part]);
+        let arguments = node["args"].as_array().into_iter().flatten();
+        let parts = parts.into_iter().chain(arguments);
+        parts
+            .filter(|part| part.is_object())
+            .for_each(|part| self.walk(part));
     }
 
     fn call(&mut self, node: &Value) {
@@ -79,18 +74,25 @@ impl PromQl {
 fn selector(node: &Value) -> Selector {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let matchers = node["matchers"].as_array().into_iter().flatten();
+    let matchers =
+        matchers.map(|one| (text(&one["name"]), text(&one["type"]), text(&one["value"])));
     Selector {
         metric: text(&node["name"]),
         matchers: matchers
-            .map(|matcher| {
-                (
-                    text(&matcher["name"]),
-                    text(&matcher["type"]),
-                    text(&matcher["value"]),
-                )
-            })
             .filter(|(label, op, _)| label != "__name__" || op == "=~")
             .collect(),
+    }
+}
+
+// === impl Selector ===
+
+impl Selector {
+    /// As PromQL.
+    pub(super) fn text(&self) -> String {
+        let matchers = self.matchers.iter();
+        let matchers = matchers.map(|(label, op, value)| format!("{label}{op}{value:?}"));
+        let matchers: Vec<String> = matchers.collect();
+        format!("{}{{{}}}", self.metric, matchers.join(", "))
     }
 }
 
@@ -154,45 +156,27 @@ fn is_name(word: &str) -> bool {
     word.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
 }
 
-/// Names (with dots and colons), operators and brackets; texts in quotes become one empty token.
+/// Names (with dots and colons), operators and brackets; a text in quotes becomes an empty token.
 fn tokens(query: &str) -> Vec<String> {
-    let mut tokens = Vec::new();
-    let mut rest = query.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let length = match first {
-            '"' | '`' | '\'' => quoted(rest, first),
-            first if first.is_alphanumeric() || first == '_' || first == '.' => {
-                let is_part = |c: char| c.is_alphanumeric() || "_.:".contains(c);
-                rest.find(|letter| !is_part(letter)).unwrap_or(rest.len())
-            }
-            '=' | '!' | '>' | '<' | '|' | '&' => {
-                let is_part = |c: char| "=~><|&".contains(c);
-                let after = rest[1..].chars().next().is_some_and(is_part);
-                1 + usize::from(after)
-            }
-            other => other.len_utf8(),
-        };
-        let token = &rest[..length];
-        tokens.push(if first == '"' || first == '`' || first == '\'' {
-            String::new()
-        } else {
-            token.to_owned()
-        });
-        rest = rest[length..].trim_start();
-    }
+    const TOKEN: &str =
+        r#""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|[\w.][\w.:]*|[=!><|&][=~><|&]?|\S"#;
+    let is_text = |token: &str| token.len() > 1 && token.starts_with(['"', '\'', '`']);
+    let pattern = Regex::new(TOKEN);
+    let tokens = pattern.iter().flat_map(|pattern| pattern.find_iter(query));
+    let tokens = tokens.map(|found| found.as_str());
     tokens
+        .map(|token| if is_text(token) { "" } else { token }.to_owned())
+        .collect()
 }
 
-/// How long the text in quotes at the start of `rest` is.
-fn quoted(rest: &str, mark: char) -> usize {
-    let mut is_escaped = false;
-    for (at, letter) in rest.char_indices().skip(1) {
-        if letter == mark && !is_escaped {
-            return at + 1;
-        }
-        is_escaped = letter == '\\' && mark != '`' && !is_escaped;
-    }
-    rest.len()
+/// Whether `word` is in `text` as a word: `up` is not in `group_up`.
+pub(super) fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == ':';
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    })
 }
 
 #[cfg(test)]
@@ -200,63 +184,41 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn set(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
     #[test]
     fn a_tree_gives_selectors_groupings_and_what_the_query_makes() {
+        let up = json!({"type": "vectorSelector", "name": "up", "matchers": [
+            {"name": "lane", "type": "=", "value": "otlp"}, {"name": "__name__", "type": "=", "value": "up"}]});
+        let text = |text: &str| json!({"type": "stringLiteral", "val": text});
+        let call = json!({"type": "call", "func": {"name": "label_replace"},
+            "args": [up, text("new"), text("$1"), text("old"), text("(.*)")]});
         let tree = json!({"type": "binaryExpr", "op": "or", "matching": {"labels": ["job"], "include": []},
-            "lhs": {"type": "aggregation", "grouping": ["le"], "param": null, "expr": {"type": "call", "func": {"name": "label_replace"}, "args": [
-                {"type": "vectorSelector", "name": "up", "matchers": [
-                    {"name": "lane", "type": "=", "value": "otlp"}, {"name": "__name__", "type": "=", "value": "up"}]},
-                {"type": "stringLiteral", "val": "new"}, {"type": "stringLiteral", "val": "$1"},
-                {"type": "stringLiteral", "val": "old"}, {"type": "stringLiteral", "val": "(.*)"}]}},
-            "rhs": {"type": "call", "func": {"name": "vector"}, "args": [{"type": "numberLiteral", "val": "0"}]}});
+            "lhs": {"type": "aggregation", "grouping": ["le"], "param": null, "expr": call},
+            "rhs": {"type": "numberLiteral", "val": "0"}});
         let names = PromQl::of(&tree);
-        assert_eq!(names.selectors[0].metric, "up");
-        assert_eq!(
-            names.selectors[0].matchers,
-            [("lane".to_owned(), "=".to_owned(), "otlp".to_owned())]
-        );
-        assert_eq!(
-            names.labels,
-            BTreeSet::from(["job", "le", "old"].map(str::to_owned))
-        );
-        assert!(names.made.contains("new"));
+        assert_eq!(names.selectors[0].text(), "up{lane=\"otlp\"}");
+        assert_eq!(names.labels, set(&["job", "le", "old"]));
+        assert_eq!(names.made, set(&["new"]));
     }
 
     #[test]
-    fn logql_names_are_those_that_are_compared_or_grouped_by() {
-        let named = logql(
-            r#"sum by (level, service_name) (count_over_time({lane="otlp",job=~"a|b"} |= "x=1" | trace_id="ab" | severity_text!="INFO" [5m]))"#,
-        );
-        let expected = [
-            "job",
-            "lane",
-            "level",
-            "service_name",
-            "severity_text",
-            "trace_id",
-        ];
-        assert_eq!(named, BTreeSet::from(expected.map(str::to_owned)));
+    fn logql_and_traceql_names_are_those_that_are_compared_or_grouped_by() {
+        let query = r#"sum by (level, b) (count_over_time({lane="otlp",job=~"a|b"} |= "x=1" | c="ab" | d!="INFO" [5m]))"#;
+        assert_eq!(logql(query), set(&["b", "c", "d", "job", "lane", "level"]));
+        // What a parser takes out of a line is not asked for.
+        let query = r#"{lane="file"} | json | event_name="a""#;
+        assert_eq!(logql(query), set(&["lane"]));
+        let query = r#"{ resource.a.b = "a.b" && span.c =~ "/x\"y" && kind = server } >> { duration > 5s } | rate() by (.d.e)"#;
+        let named = [".d.e", "duration", "kind", "resource.a.b", "span.c"];
+        assert_eq!(traceql(query), set(&named));
     }
 
     #[test]
-    fn what_a_parser_takes_out_of_a_line_is_not_asked_for() {
-        let named = logql(r#"{lane="file"} | json | event_name="a""#);
-        assert_eq!(named, BTreeSet::from(["lane".to_owned()]));
-    }
-
-    #[test]
-    fn traceql_names_have_their_scope() {
-        let named = traceql(
-            r#"{ resource.service.name = "a.b" && span.http.route =~ "/x" && kind = server } >> { status = error && duration > 5s } | rate() by (.shop.fault)"#,
-        );
-        let expected = [
-            ".shop.fault",
-            "duration",
-            "kind",
-            "resource.service.name",
-            "span.http.route",
-            "status",
-        ];
-        assert_eq!(named, BTreeSet::from(expected.map(str::to_owned)));
+    fn a_word_is_not_a_part_of_another() {
+        assert!(has_word("sum(up)", "up") && !has_word("group_up", "up"));
+        assert!(!has_word("ups", "up") && has_word("a:b", "a:b"));
     }
 }

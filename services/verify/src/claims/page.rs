@@ -1,50 +1,60 @@
-//! Documentation pages: the queries and commands they tell to type and the addresses they tell to open.
+//! Documentation pages: front matter, headings, code blocks, and what the text between them links to.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::Language;
+
+/// What a block may need of the stack, in `needs=`.
+pub const NEEDS: [&str; 5] = ["tempo", "loki", "promtail", "grafana", "processes"];
+/// The marks of a query block: its queries find something only during a fault (`fault`); in a drill, they must find
+/// nothing during it (`never`), or are asked after the fix (`after`).
+const MARKS: [&str; 3] = ["fault", "never", "after"];
 
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     /// From the root: `docs/runbooks/ServiceDown.md`.
     pub file: String,
-    pub queries: Vec<Documented>,
+    pub text: String,
+    front_matter: Option<String>,
+    /// Level and text.
+    pub headings: Vec<(usize, String)>,
+    pub blocks: Vec<Block>,
+    /// Of its blocks and of its tables with a column `query`.
+    pub queries: Vec<PageQuery>,
     /// `http://localhost:8080/api/products`.
     pub addresses: Vec<String>,
-    /// Files that it links to, as it writes them.
+    /// The files that it links to, as it writes them.
     pub files: Vec<String>,
-    /// What its blocks of shell type.
-    pub commands: Vec<Typed>,
     /// The recipes of the justfile that it names.
     pub recipes: BTreeSet<String>,
+}
+
+/// A fenced code block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Block {
+    /// Of its first line of code, from 1.
+    pub line: usize,
+    /// `promql`, `sh`; empty without one.
+    pub language: String,
+    /// The words behind the language, without `needs=`.
+    pub attributes: Vec<String>,
+    /// Of `needs=loki,processes`.
+    pub needs: Vec<String>,
     pub text: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Documented {
+pub struct PageQuery {
     pub line: usize,
     pub language: Language,
-    /// By nature it finds nothing while all is well: `promql fault` behind the fence.
-    pub is_of_fault: bool,
+    /// Those of its block.
+    pub attributes: Vec<String>,
+    pub needs: Vec<String>,
+    /// In one line, without comments.
     pub text: String,
-}
-
-/// A block of shell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Typed {
-    pub line: usize,
-    pub text: String,
-}
-
-/// A fenced block that is being read.
-struct Fence<'a> {
-    begin: usize,
-    /// What stands behind the fence: `promql fault`.
-    info: &'a str,
-    lines: Vec<&'a str>,
 }
 
 // === impl Page ===
@@ -53,61 +63,79 @@ impl Page {
     pub fn read(root: &Path, path: &Path) -> anyhow::Result<Self> {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-        let file = path.strip_prefix(root).unwrap_or(path);
-        Ok(Self::parse(&file.to_string_lossy(), &text))
+        Self::parse(&text, path.strip_prefix(root).unwrap_or(path))
     }
 
-    /// Queries stand in fenced blocks marked `promql`, `logql` or `traceql`, an empty line between two of them, and in
-    /// tables with a column `query`, whose first column names the backend.
-    pub fn parse(file: &str, text: &str) -> Self {
+    /// `path` is from the root of the repository. A block whose attributes are not known is an error that names the line.
+    pub fn parse(text: &str, path: &Path) -> anyhow::Result<Self> {
         let mut page = Self {
-            file: file.to_owned(),
+            file: path.to_string_lossy().into_owned(),
             text: text.to_owned(),
             ..Self::default()
         };
-        let mut fence: Option<Fence<'_>> = None;
-        let mut has_queries = false;
-        for (number, line) in (1..).zip(text.lines()) {
+        let file = page.file.clone();
+        let mut lines = (1..).zip(text.lines());
+        if text.lines().next() == Some("---") {
+            let inner = lines.by_ref().skip(1).map(|(_, line)| line);
+            let inner: Vec<&str> = inner.take_while(|line| *line != "---").collect();
+            if inner.len() + 2 > text.lines().count() {
+                bail!("{file}:1: the front matter has no closing ---");
+            }
+            page.front_matter = Some(inner.join("\n"));
+        }
+        let mut is_table_of_queries = false;
+        while let Some((number, line)) = lines.next() {
             if let Some(info) = line.trim_start().strip_prefix("```") {
-                fence = match fence.take() {
-                    None => Some(Fence {
-                        begin: number + 1,
-                        info,
-                        lines: Vec::new(),
-                    }),
-                    Some(fence) => {
-                        page.add_block(&fence);
-                        None
-                    }
-                };
+                let code = lines.by_ref().map(|(_, line)| line);
+                let code: Vec<&str> = code
+                    .take_while(|line| !line.trim_start().starts_with("```"))
+                    .collect();
+                let block = Block::of(number + 1, info, &code)
+                    .with_context(|| format!("{file}:{number}"))?;
+                page.add_block(block);
                 continue;
             }
-            if let Some(fence) = &mut fence {
-                fence.lines.push(line);
-                continue;
+            let level = line.bytes().take_while(|byte| *byte == b'#').count();
+            if let Some(title) = line[level..].strip_prefix(' ').filter(|_| level > 0) {
+                page.headings.push((level, title.to_owned()));
             }
-            let codes = line.split('`').skip(1).step_by(2);
-            page.recipes.extend(codes.flat_map(recipes));
+            page.recipes.extend(quoted(line).flat_map(recipes));
             page.addresses.extend(addresses(line));
             page.files.extend(linked_files(line));
             match cells(line) {
-                None => has_queries = false,
-                Some(cells) if cells.iter().any(|cell| cell.eq_ignore_ascii_case("query")) => {
-                    has_queries = true;
+                None => is_table_of_queries = false,
+                Some(cells) if is_table_of_queries => page.add_row(number, &cells),
+                Some(cells) => {
+                    is_table_of_queries =
+                        cells.iter().any(|cell| cell.eq_ignore_ascii_case("query"));
                 }
-                Some(cells) if has_queries => page.add_row(number, &cells),
-                Some(_) => {}
             }
         }
-        page
+        Ok(page)
     }
 
-    /// Its queries are about something that is broken, which nothing is here: the drill runs them while it is.
-    pub fn is_of_drill(&self) -> bool {
+    /// The YAML between two lines `---` at the beginning of the file.
+    pub fn front_matter(&self) -> Option<&str> {
+        self.front_matter.as_deref()
+    }
+
+    /// `slow` of `docs/drills/slow.md`.
+    pub fn name(&self) -> &str {
+        let name = self.file.rsplit('/').next().unwrap_or_default();
+        name.trim_end_matches(".md")
+    }
+
+    /// The blocks of shell.
+    pub fn commands(&self) -> impl Iterator<Item = &Block> {
+        self.blocks.iter().filter(|block| block.language == "sh")
+    }
+
+    /// Its queries are about a fault, which is absent here: the drill runs them during the fault.
+    pub fn is_drill(&self) -> bool {
         self.file.starts_with("docs/drills/")
     }
 
-    /// It tells what names mean; other pages only use them.
+    /// It explains what names mean; other pages only use them.
     pub fn is_reference(&self) -> bool {
         let files = [
             "services/telemetry/TELEMETRY.md",
@@ -117,127 +145,145 @@ impl Page {
         files.contains(&self.file.as_str()) || self.file.starts_with("docs/runbooks/")
     }
 
-    fn add_block(&mut self, fence: &Fence<'_>) {
-        let mut words = fence.info.split_whitespace();
-        let name = words.next().unwrap_or_default();
-        let is_of_fault = words.next() == Some("fault");
-        let numbered: Vec<(usize, &str)> =
-            (fence.begin..).zip(fence.lines.iter().copied()).collect();
-        if name == "sh" {
-            let lines = fence.lines.iter();
-            self.recipes.extend(lines.flat_map(|line| recipes(line)));
-            self.commands.push(Typed {
-                line: fence.begin,
-                text: fence.lines.join("\n"),
-            });
+    /// An empty line separates two queries of a block.
+    fn add_block(&mut self, block: Block) {
+        if block.language == "sh" {
+            self.recipes.extend(block.text.lines().flat_map(recipes));
         }
-        let Some(language) = Language::named(name) else {
-            return;
-        };
-        for chunk in numbered.split(|(_, line)| line.trim().is_empty()) {
-            let said: Vec<(usize, &str)> = chunk
-                .iter()
-                .filter(|(_, line)| !line.trim_start().starts_with('#'))
-                .copied()
-                .collect();
-            if let Some((line, _)) = said.first() {
-                let lines: Vec<&str> = said.iter().map(|(_, line)| line.trim()).collect();
-                self.queries.push(Documented {
+        if let Some(language) = Language::named(&block.language) {
+            let numbered: Vec<(usize, &str)> = (block.line..).zip(block.text.lines()).collect();
+            for chunk in numbered.split(|(_, line)| line.trim().is_empty()) {
+                let code = chunk.iter().map(|(number, line)| (*number, line.trim()));
+                let code = code.filter(|(_, line)| !line.starts_with('#'));
+                let (numbers, lines): (Vec<usize>, Vec<&str>) = code.unzip();
+                self.queries.extend(numbers.first().map(|line| PageQuery {
                     line: *line,
                     language,
-                    is_of_fault,
+                    attributes: block.attributes.clone(),
+                    needs: block.needs.clone(),
                     text: lines.join(" "),
-                });
+                }));
             }
         }
+        self.blocks.push(block);
     }
 
+    /// The first cell names the backend.
     fn add_row(&mut self, line: usize, cells: &[String]) {
         let Some(language) = cells.first().and_then(|cell| Language::of_backend(cell)) else {
             return;
         };
-        for cell in &cells[1..] {
-            for code in cell.split('`').skip(1).step_by(2) {
-                // A name in a sentence about Loki or Tempo is no query; theirs begin with a selector.
-                if language == Language::PromQl || code.starts_with('{') {
-                    self.queries.push(Documented {
-                        line,
-                        language,
-                        is_of_fault: false,
-                        text: code.to_owned(),
-                    });
-                }
-            }
-        }
+        let codes = cells[1..].iter().flat_map(|cell| quoted(cell));
+        // A name in a sentence about Loki or Tempo is not a query; theirs begin with a selector.
+        let queries = codes.filter(|code| language == Language::PromQl || code.starts_with('{'));
+        self.queries.extend(queries.map(|code| PageQuery {
+            line,
+            language,
+            attributes: Vec::new(),
+            needs: Vec::new(),
+            text: code.to_owned(),
+        }));
     }
 }
 
-// === impl Typed ===
+// === impl Block ===
 
-impl Typed {
-    /// It uses recipes, as opposed to programs that only look.
-    pub fn is_of_just(&self) -> bool {
+impl Block {
+    fn of(line: usize, info: &str, code: &[&str]) -> anyhow::Result<Self> {
+        let mut words = info.split_whitespace();
+        let mut block = Self {
+            line,
+            language: words.next().unwrap_or_default().to_owned(),
+            text: code.join("\n"),
+            ..Self::default()
+        };
+        let is_query = Language::named(&block.language).is_some();
+        for word in words {
+            if let Some(needs) = word.strip_prefix("needs=") {
+                block.needs.extend(needs.split(',').map(str::to_owned));
+            } else if is_query && !MARKS.contains(&word) {
+                bail!("a block is marked {word:?}: expected one of {MARKS:?} or needs=");
+            } else {
+                block.attributes.push(word.to_owned());
+            }
+        }
+        let mut needs = block.needs.iter();
+        if let Some(unknown) = needs.find(|need| !NEEDS.contains(&need.as_str())) {
+            bail!("needs={unknown}: expected some of {NEEDS:?}");
+        }
+        Ok(block)
+    }
+
+    /// It runs recipes, which build, start and stop.
+    pub fn uses_just(&self) -> bool {
         self.text.lines().any(|line| !recipes(line).is_empty())
     }
+}
+
+// === impl PageQuery ===
+
+impl PageQuery {
+    pub fn has(&self, attribute: &str) -> bool {
+        self.attributes.iter().any(|one| one == attribute)
+    }
+}
+
+/// What is in backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
 }
 
 /// The cells of a table's row; `\|` is a bar inside a cell.
 fn cells(line: &str) -> Option<Vec<String>> {
     let inner = line.trim().strip_prefix('|')?.strip_suffix('|')?;
     let marked = inner.replace("\\|", "\u{1}");
-    let cells = marked.split('|');
-    Some(
-        cells
-            .map(|cell| cell.trim().replace('\u{1}', "|"))
-            .collect(),
-    )
+    let cells = marked.split('|').map(str::trim);
+    Some(cells.map(|cell| cell.replace('\u{1}', "|")).collect())
 }
 
 /// Addresses of this machine, in angle brackets, brackets of a link, or quotes.
 fn addresses(line: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut rest = line;
-    while let Some(at) = rest.find("http://localhost:") {
-        let begun = &rest[at..];
-        let end = begun
-            .find(|letter: char| letter.is_whitespace() || "<>()`\"'|".contains(letter))
-            .unwrap_or(begun.len());
-        found.push(begun[..end].trim_end_matches(['.', ',', ';']).to_owned());
-        rest = &begun[end..];
-    }
-    found
+    let begins = line.match_indices("http://localhost:");
+    let found = begins.map(|(at, _)| {
+        let is_end = |letter: char| letter.is_whitespace() || "<>()`\"'|".contains(letter);
+        let address = line[at..].split(is_end).next().unwrap_or_default();
+        address.trim_end_matches(['.', ',', ';']).to_owned()
+    });
+    found.collect()
 }
 
-/// The recipes that commands name: `A=1 just up && just logs tempo`.
+/// The recipes that a command line names: `A=1 just up && just logs tempo`.
 fn recipes(code: &str) -> Vec<String> {
     let comment = code.find(" #").unwrap_or(code.len());
     let commands = code[..comment].split(['&', ';']);
     let recipe = commands.filter_map(|command| {
         let mut words = command.split_whitespace();
-        let first = words.find(|word| !word.contains('='))?;
-        let recipe = words.next().filter(|_| first == "just")?;
+        let program = words.find(|word| !word.contains('='))?;
+        let recipe = words.next().filter(|_| program == "just")?;
         let is_word = recipe.chars().all(|letter| letter.is_ascii_lowercase());
         is_word.then(|| recipe.to_owned())
     });
     recipe.collect()
 }
 
-/// Targets of links that are files of the repository.
-fn linked_files(line: &str) -> Vec<String> {
+/// The targets of links that are files of the repository.
+fn linked_files(line: &str) -> impl Iterator<Item = String> {
     line.split("](")
         .skip(1)
         .filter_map(|rest| rest.split(')').next())
-        .filter(|target| !target.contains("://") && !target.starts_with('#'))
+        .filter(|target| !target.contains("://") && !target.starts_with(['#', '/']))
         .map(|target| target.split('#').next().unwrap_or_default().to_owned())
-        .filter(|target| !target.is_empty() && !target.starts_with('/'))
-        .collect()
+        .filter(|target| !target.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TEXT: &str = r#"# A page
+    const TEXT: &str = r#"---
+break: {stop: loki}
+---
+# A page
 
 See [the drill](../drills/list.md#see), [the web](https://example.org) and <http://localhost:8080/api/products>.
 
@@ -249,12 +295,12 @@ sum(rate(
 up
 ```
 
-```sh
+```sh needs=processes
 curl http://localhost:1/x
 STACK=native just run   # just what it says
 ```
 
-```logql fault
+```logql fault needs=loki
 {job="b"}
 ```
 
@@ -271,41 +317,61 @@ Type `just trace ID`; just look. `A=1 just drill all && just stop`
 | Loki | `{job="not in a table of queries"}` |
 "#;
 
-    #[test]
-    fn fenced_blocks_and_tables_give_their_queries() {
-        let queries = Page::parse("a.md", TEXT).queries;
-        let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
-        assert_eq!(
-            texts,
-            [
-                "sum(rate( http_requests_total[1m]))",
-                "up",
-                r#"{job="b"}"#,
-                "up",
-                r#"{job="a"}"#,
-                r#"{a=~".+"} | trace_id="TRACE_ID""#
-            ]
-        );
-        assert_eq!(queries[0].line, 7);
-        assert_eq!(queries[4].language, Language::LogQl);
-        let of_fault: Vec<bool> = queries.iter().map(|query| query.is_of_fault).collect();
-        assert_eq!(of_fault, [false, false, true, false, false, false]);
+    fn parse(text: &str) -> anyhow::Result<Page> {
+        Page::parse(text, Path::new("docs/a.md"))
     }
 
     #[test]
-    fn blocks_of_shell_and_recipes_are_commands() {
-        let page = Page::parse("a.md", TEXT);
-        assert_eq!(page.commands.len(), 1);
-        assert_eq!(page.commands[0].line, 14);
-        assert!(page.commands[0].text.starts_with("curl http://"));
+    fn blocks_and_tables_give_queries_with_line_and_attributes() {
+        let queries = parse(TEXT).unwrap().queries;
+        let found: Vec<_> = queries
+            .iter()
+            .map(|one| (one.line, one.text.as_str()))
+            .collect();
+        let expected = [
+            (10, "sum(rate( http_requests_total[1m]))"),
+            (13, "up"),
+            (22, r#"{job="b"}"#),
+            (29, "up"),
+            (30, r#"{job="a"}"#),
+            (31, r#"{a=~".+"} | trace_id="TRACE_ID""#),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(queries[4].language, Language::LogQl);
+        let of_fault: Vec<bool> = queries.iter().map(|query| query.has("fault")).collect();
+        assert_eq!(of_fault, [false, false, true, false, false, false]);
+        assert_eq!(queries[2].needs, ["loki"]);
+    }
+
+    #[test]
+    fn front_matter_headings_commands_and_links_are_read() {
+        let page = parse(TEXT).unwrap();
+        assert_eq!(page.front_matter(), Some("break: {stop: loki}"));
+        assert_eq!(page.headings, [(1, "A page".to_owned())]);
+        let commands: Vec<&Block> = page.commands().collect();
+        assert_eq!((commands.len(), commands[0].line), (1, 17));
+        assert!(commands[0].uses_just() && commands[0].needs == ["processes"]);
         let recipes: Vec<&str> = page.recipes.iter().map(String::as_str).collect();
         assert_eq!(recipes, ["drill", "run", "stop", "trace"]);
+        assert_eq!(page.addresses, ["http://localhost:8080/api/products"]);
+        assert_eq!(page.files, ["../drills/list.md"]);
     }
 
     #[test]
-    fn addresses_and_files_are_found_outside_of_blocks() {
-        let page = Page::parse("a.md", TEXT);
-        assert_eq!(page.addresses, ["http://localhost:8080/api/products"]);
-        assert_eq!(page.files, ["../drills/list.md"]);
+    fn an_unknown_attribute_is_an_error_that_names_the_line() {
+        for (text, expected) in [
+            (
+                "x\n```logql later\n```\n",
+                "docs/a.md:2: a block is marked \"later\"",
+            ),
+            ("```sh needs=lokki\n```\n", "docs/a.md:1: needs=lokki"),
+            (
+                "---\na: 1\n",
+                "docs/a.md:1: the front matter has no closing",
+            ),
+        ] {
+            let error = format!("{:#}", parse(text).unwrap_err());
+            assert!(error.starts_with(expected), "{error}");
+        }
     }
 }

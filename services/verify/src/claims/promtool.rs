@@ -1,4 +1,4 @@
-//! Prometheus' own tests of the rules: that each alert fires on bad numbers and stays quiet on good ones.
+//! Prometheus' own tests of the rules: each alert fires on bad numbers and does not fire on good ones.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -7,9 +7,8 @@ use anyhow::Context;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, OnceCell};
 
-use super::Artifacts;
 use super::rules::{Alert, Cases};
-use crate::poll::Look;
+use super::{Artifacts, Unmet, Verdict, broken};
 
 /// One file of tests.
 #[derive(Debug)]
@@ -18,46 +17,47 @@ pub struct Test {
     path: PathBuf,
     pub cases: Cases,
     running: Mutex<Option<Child>>,
-    said: OnceCell<Said>,
+    output: OnceCell<Output>,
 }
 
-/// What `promtool test rules` says of it.
+/// Of `promtool test rules`.
 #[derive(Clone, Debug)]
-struct Said {
+struct Output {
     has_passed: bool,
     text: String,
 }
 
-/// The one that was built with Prometheus, newest first.
+/// The newest promtool that was built with Prometheus.
 pub fn find(repository: &Path) -> Option<PathBuf> {
     let built = std::fs::read_dir(repository.join(".stack/bin")).ok()?;
-    let mut found: Vec<PathBuf> = built
-        .filter_map(|entry| Some(entry.ok()?.path().join("promtool")))
-        .filter(|path| path.is_file())
-        .collect();
-    found.sort_by_key(|path| path.metadata().and_then(|meta| meta.modified()).ok());
-    found.pop()
+    let built = built.filter_map(|entry| Some(entry.ok()?.path().join("promtool")));
+    let modified = |path: &PathBuf| path.metadata().and_then(|meta| meta.modified()).ok();
+    built.filter(|path| path.is_file()).max_by_key(modified)
 }
 
 // === impl Test ===
 
 impl Test {
-    pub fn new(promtool: Option<&Path>, path: &Path, cases: Cases) -> Self {
+    pub fn read(promtool: Option<&Path>, path: &Path) -> anyhow::Result<Self> {
+        Ok(Self::new(promtool, path, Cases::read(path)?))
+    }
+
+    fn new(promtool: Option<&Path>, path: &Path, cases: Cases) -> Self {
         Self {
             promtool: promtool.map(Path::to_owned),
             path: path.to_owned(),
             cases,
             running: Mutex::new(None),
-            said: OnceCell::new(),
+            output: OnceCell::new(),
         }
     }
 
-    /// Of its text: what is long runs long.
+    /// The size of the file: long files run long.
     pub(super) fn size(&self) -> u64 {
         self.path.metadata().map_or(0, |file| file.len())
     }
 
-    /// Starts it, so that it is over when its answer is wanted: windows of days take promtool a minute.
+    /// Starts it, so that it has ended when its verdict is needed: windows of days take promtool a minute.
     pub async fn begin(&self) -> anyhow::Result<()> {
         if let Some(promtool) = &self.promtool {
             let mut running = self.running.lock().await;
@@ -68,7 +68,7 @@ impl Test {
         Ok(())
     }
 
-    /// Below everything else that runs meanwhile.
+    /// With less priority than everything else that runs meanwhile.
     fn start(&self, promtool: &Path) -> anyhow::Result<Child> {
         let mut command = Command::new("nice");
         command.args(["-n", "10"]).arg(promtool);
@@ -78,91 +78,75 @@ impl Test {
         command.spawn().context("promtool does not start")
     }
 
-    async fn said(&self) -> Result<&Said, Look> {
+    async fn output(&self) -> Verdict<&Output> {
         let Some(promtool) = &self.promtool else {
-            return Err(Look::Missing("no promtool: tests of the rules".to_owned()));
+            return Err(Unmet::Missing("no promtool: tests of the rules".to_owned()));
         };
         let run = async || {
-            let begun = self.running.lock().await.take();
-            let child = match begun {
+            let child = match self.running.lock().await.take() {
                 Some(child) => child,
                 None => self.start(promtool)?,
             };
             let output = child.wait_with_output().await?;
             let text = [output.stdout, output.stderr].concat();
-            anyhow::Ok(Said {
+            anyhow::Ok(Output {
                 has_passed: output.status.success(),
                 text: String::from_utf8_lossy(&text).into_owned(),
             })
         };
-        let said = self.said.get_or_try_init(run).await;
-        said.map_err(|error| Look::Broken(format!("{error:#}")))
+        let output = self.output.get_or_try_init(run).await;
+        output.map_err(|error| Unmet::Broken(format!("{error:#}")))
     }
 }
 
-/// The files with a case of the alert say that it fires and stays quiet as it should.
-pub(super) async fn alert(artifacts: &Artifacts, alert: &Alert) -> Look {
+/// The files with a case of the alert pass, and it has both cases.
+pub(super) async fn alert(artifacts: &Artifacts, alert: &Alert) -> Verdict {
     let name = &alert.name;
     let tests = || artifacts.tests.iter();
     if !tests().any(|test| test.cases.fires.contains(name)) {
-        return Look::Broken("no test sees it fire".to_owned());
+        return broken("it fires in no test");
     }
     if !tests().any(|test| test.cases.quiet.contains(name)) {
-        return Look::Broken("no test sees it stay quiet".to_owned());
+        return broken("it stays quiet in no test");
     }
     for test in tests().filter(|test| test.cases.names(name)) {
-        match test.said().await {
-            Err(look) => return look,
-            Ok(said) => {
-                if let Some(state) = said.about(name).or_else(|| said.of_the_file()) {
-                    return Look::Broken(state);
-                }
-            }
+        let output = test.output().await?;
+        if let Some(state) = output.about(name).or_else(|| output.of_the_file()) {
+            return broken(state);
         }
     }
-    Look::Holds("fires in one case, is quiet in another".to_owned())
+    Ok("fires in one case, is quiet in another".to_owned())
 }
 
-pub(super) async fn all(artifacts: &Artifacts) -> Look {
+pub(super) async fn all(artifacts: &Artifacts) -> Verdict {
     for test in &artifacts.tests {
-        match test.said().await {
-            Err(look) => return look,
-            Ok(said) if said.has_passed => {}
-            Ok(said) => {
-                let failed = said
-                    .text
-                    .lines()
-                    .skip_while(|line| !line.contains("FAILED"));
-                let told: Vec<&str> = failed.map(str::trim).take(4).collect();
-                return Look::Broken(told.join(" "));
-            }
+        let output = test.output().await?;
+        if !output.has_passed {
+            return broken(output.from("FAILED", 4).unwrap_or_default());
         }
     }
-    Look::Holds(format!("{} files of tests", artifacts.tests.len()))
+    Ok(format!("{} files of tests", artifacts.tests.len()))
 }
 
-// === impl Said ===
+// === impl Output ===
 
-impl Said {
+impl Output {
+    /// So many lines from the first that contains `text`.
+    fn from(&self, text: &str, count: usize) -> Option<String> {
+        let lines = self.text.lines().skip_while(|line| !line.contains(text));
+        let lines: Vec<&str> = lines.take(count).map(str::trim).collect();
+        (!lines.is_empty()).then(|| lines.join(" "))
+    }
+
     /// What failed about one alert: `alertname: NAME, time: 10m,` and what was expected.
     fn about(&self, alert: &str) -> Option<String> {
-        let heading = format!("alertname: {alert},");
-        let mut lines = self
-            .text
-            .lines()
-            .skip_while(|line| !line.contains(&heading));
-        let first = lines.next()?.trim();
-        let more: Vec<&str> = lines.take(6).map(str::trim).collect();
-        Some(format!("{first} {}", more.join(" ")))
+        self.from(&format!("alertname: {alert},"), 7)
     }
 
-    /// What is wrong with the whole file, so that no case of it was run.
+    /// Why no case of the file was run.
     fn of_the_file(&self) -> Option<String> {
-        if self.has_passed || self.text.contains("alertname: ") || self.text.contains("expr: ") {
-            return None;
-        }
-        let lines: Vec<&str> = self.text.lines().map(str::trim).collect();
-        Some(lines.join(" "))
+        let has_cases = self.text.contains("alertname: ") || self.text.contains("expr: ");
+        (!self.has_passed && !has_cases).then(|| self.from("", 20).unwrap_or_default())
     }
 }
 
@@ -171,49 +155,54 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_case_is_told_by_the_alert_it_is_about() {
-        let said = Said {
-            has_passed: false,
-            text: "  FAILED:\n    alertname: ServiceDown, time: 10m, \n        exp:[\n            0:\n".to_owned(),
+    fn a_failed_case_and_an_unreadable_file_are_reported() {
+        let output = |has_passed, text: &str| Output {
+            has_passed,
+            text: text.to_owned(),
         };
-        let state = said.about("ServiceDown").unwrap();
+        let failed = output(
+            false,
+            "  FAILED:\n    alertname: ServiceDown, time: 10m, \n        exp:[\n            0:\n",
+        );
+        let state = failed.about("ServiceDown").unwrap();
         assert!(
             state.starts_with("alertname: ServiceDown, time: 10m, exp:["),
             "{state}"
         );
-        assert_eq!(said.about("Service"), None);
-        assert_eq!(said.of_the_file(), None);
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_read_proves_no_alert() {
-        let said = |has_passed| Said {
-            has_passed,
-            text: "Unit Testing: a.yaml\n  FAILED:\nyaml: line 3: mapping values\n".to_owned(),
-        };
-        assert!(said(false).of_the_file().unwrap().contains("line 3"));
-        assert_eq!(said(true).of_the_file(), None);
+        assert_eq!(
+            (failed.about("Service"), failed.of_the_file()),
+            (None, None)
+        );
+        let unreadable = "Unit Testing: a.yaml\n  FAILED:\nyaml: line 3: mapping values\n";
+        assert!(
+            output(false, unreadable)
+                .of_the_file()
+                .unwrap()
+                .contains("line 3")
+        );
+        assert_eq!(output(true, unreadable).of_the_file(), None);
     }
 
     #[tokio::test]
-    async fn an_alert_without_a_case_in_which_it_fires_is_told() {
+    async fn an_alert_needs_a_case_in_which_it_fires() {
         let mut artifacts = Artifacts::default();
         let down = Alert {
-            file: String::new(),
             name: "Down".to_owned(),
-            promql: String::new(),
-            annotations: Default::default(),
+            ..Alert::default()
         };
-        assert_eq!(
-            alert(&artifacts, &down).await,
-            Look::Broken("no test sees it fire".to_owned())
-        );
-        let mut cases = Cases::default();
-        cases.fires.insert("Down".to_owned());
-        cases.quiet.insert("Down".to_owned());
+        let verdict = alert(&artifacts, &down).await;
+        assert_eq!(verdict, broken("it fires in no test"));
+        let names = || [down.name.clone()].into();
+        let cases = Cases {
+            fires: names(),
+            quiet: names(),
+        };
         artifacts
             .tests
             .push(Test::new(None, Path::new("a.yaml"), cases));
-        assert!(matches!(alert(&artifacts, &down).await, Look::Missing(_)));
+        assert!(matches!(
+            alert(&artifacts, &down).await,
+            Err(Unmet::Missing(_))
+        ));
     }
 }

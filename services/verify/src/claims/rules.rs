@@ -1,4 +1,4 @@
-//! Recording rules, alerts, and the cases that `promtool` proves them with.
+//! Prometheus' rule files, and the test files in which `promtool` runs them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,15 +6,18 @@ use std::path::Path;
 use anyhow::Context;
 use yaml_serde::Value;
 
+/// Where the rules are, from the root of the repository.
+pub const FOLDER: &str = "grafana/prometheus/rules";
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
-    pub file: String,
     pub name: String,
     pub promql: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Alert {
+    /// `alerts.yaml`.
     pub file: String,
     pub name: String,
     pub promql: String,
@@ -27,7 +30,7 @@ pub struct Rules {
     pub alerts: Vec<Alert>,
 }
 
-/// For which alerts there is a case in which they fire, and one in which they stay quiet.
+/// The alerts with a test in which they fire, and with one in which they do not.
 #[derive(Clone, Debug, Default)]
 pub struct Cases {
     pub fires: BTreeSet<String>,
@@ -37,15 +40,18 @@ pub struct Cases {
 // === impl Rules ===
 
 impl Rules {
-    pub fn read(&mut self, path: &Path) -> anyhow::Result<()> {
-        let (file, document) = document(path)?;
-        self.add(&file, &document);
-        Ok(())
+    /// The rules of a working copy.
+    pub fn read(root: &Path) -> anyhow::Result<Self> {
+        let mut rules = Self::default();
+        for path in super::files::files(&root.join(FOLDER), "yaml")? {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            rules.add(&file, &mut document(&path)?);
+        }
+        Ok(rules)
     }
 
-    fn add(&mut self, file: &str, document: &Value) {
-        let rules = list(document, "groups").iter();
-        for rule in rules.flat_map(|group| list(group, "rules")) {
+    fn add(&mut self, file: &str, document: &mut Value) {
+        for rule in each(document) {
             let promql = word(rule, "expr");
             if let Some(name) = rule["alert"].as_str() {
                 self.alerts.push(Alert {
@@ -56,7 +62,6 @@ impl Rules {
                 });
             } else {
                 self.recordings.push(Recording {
-                    file: file.to_owned(),
                     name: word(rule, "record"),
                     promql,
                 });
@@ -76,36 +81,46 @@ impl Alert {
 // === impl Cases ===
 
 impl Cases {
-    pub fn read(&mut self, path: &Path) -> anyhow::Result<()> {
-        let (_, document) = document(path)?;
-        self.add(&document);
-        Ok(())
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        Ok(Self::of(&document(path)?))
     }
 
     pub fn names(&self, alert: &str) -> bool {
         self.fires.contains(alert) || self.quiet.contains(alert)
     }
 
-    fn add(&mut self, document: &Value) {
-        let cases = list(document, "tests").iter();
-        for case in cases.flat_map(|test| list(test, "alert_rule_test")) {
-            let name = word(case, "alertname");
-            if list(case, "exp_alerts").is_empty() {
-                self.quiet.insert(name);
+    fn of(document: &Value) -> Self {
+        let mut cases = Self::default();
+        let tests = document["tests"].as_sequence().into_iter().flatten();
+        let all =
+            tests.flat_map(|test| test["alert_rule_test"].as_sequence().into_iter().flatten());
+        for case in all {
+            let expected = case["exp_alerts"].as_sequence();
+            let fires = expected.is_some_and(|alerts| !alerts.is_empty());
+            let of = if fires {
+                &mut cases.fires
             } else {
-                self.fires.insert(name);
-            }
+                &mut cases.quiet
+            };
+            of.insert(word(case, "alertname"));
         }
+        cases
     }
 }
 
-fn document(path: &Path) -> anyhow::Result<(String, Value)> {
+pub fn document(path: &Path) -> anyhow::Result<Value> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let document =
-        yaml_serde::from_str(&text).with_context(|| format!("{} is no YAML", path.display()))?;
-    let file = path.file_name().unwrap_or_default();
-    Ok((file.to_string_lossy().into_owned(), document))
+    yaml_serde::from_str(&text).with_context(|| format!("{} is not YAML", path.display()))
+}
+
+/// Every rule of a rule file, to be read or changed.
+pub fn each(document: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let groups = document.get_mut("groups").and_then(Value::as_sequence_mut);
+    let groups = groups.into_iter().flatten();
+    groups
+        .filter_map(|group| group.get_mut("rules").and_then(Value::as_sequence_mut))
+        .flatten()
 }
 
 fn words(value: &Value) -> BTreeMap<String, String> {
@@ -119,30 +134,22 @@ fn word(value: &Value, key: &str) -> String {
     value[key].as_str().unwrap_or_default().to_owned()
 }
 
-fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value[key].as_sequence().map_or(&[], Vec::as_slice)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn recordings_and_alerts_are_told_apart() {
+    fn recordings_alerts_and_their_tests_are_read() {
         let text = "groups: [{name: a, rules: [{record: b, expr: up}, {alert: Down, expr: up == 0, annotations: {runbook: docs/a.md}}]}]";
         let mut rules = Rules::default();
-        rules.add("a.yaml", &yaml_serde::from_str(text).unwrap());
+        rules.add("a.yaml", &mut yaml_serde::from_str(text).unwrap());
         assert_eq!(rules.recordings[0].name, "b");
         assert_eq!(rules.alerts[0].promql, "up == 0");
         assert_eq!(rules.alerts[0].annotation("runbook"), "docs/a.md");
         assert_eq!(rules.alerts[0].annotation("summary"), "");
-    }
 
-    #[test]
-    fn a_case_without_expected_alerts_is_a_quiet_one() {
         let text = "tests: [{alert_rule_test: [{alertname: A, exp_alerts: [{exp_labels: {a: b}}]}, {alertname: B}, {alertname: A, exp_alerts: []}]}]";
-        let mut cases = Cases::default();
-        cases.add(&yaml_serde::from_str(text).unwrap());
+        let cases = Cases::of(&yaml_serde::from_str(text).unwrap());
         assert!(cases.fires.contains("A") && cases.quiet.contains("A"));
         assert!(!cases.fires.contains("B") && cases.quiet.contains("B"));
     }

@@ -9,8 +9,9 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::Artifacts;
-use super::artifacts::files;
 use super::dashboard::{Dashboard, Panel};
+use super::files::files;
+use super::source::From;
 
 /// One change, and the row that must tell it.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +102,7 @@ impl Copy {
                 all.extend(files(&root.join(folder), ending)?);
             }
         }
-        all.extend(super::artifacts::PAGES.map(|page| root.join(page)));
+        all.extend(super::files::PAGES.map(|page| root.join(page)));
         for file in all.iter().filter(|file| file.is_file()) {
             let to = copy.root.join(file.strip_prefix(root)?);
             if let Some(folder) = to.parent() {
@@ -166,7 +167,7 @@ fn replace(file: &Path, from: &str, to: &str) -> anyhow::Result<()> {
 fn misspell(artifacts: &Artifacts, copy: &Path, from: &str, to: &str) -> anyhow::Result<Red> {
     let asks = |panel: &Panel| {
         let mut targets = panel.targets.iter();
-        targets.any(|target| super::known::has_word(&target.text, from))
+        targets.any(|target| super::names::has_word(&target.text, from))
     };
     let (dashboard, panel) = panel_with(artifacts, asks)?;
     replace(&dashboard_file(copy, dashboard), from, to)?;
@@ -208,19 +209,21 @@ fn dead_field(artifacts: &Artifacts, copy: &Path) -> anyhow::Result<Red> {
         .iter()
         .find(|source| source.kind == "loki");
     let loki = loki.context("no Loki")?;
-    let field = loki.derived.first().context("no derived field")?;
-    let matcher = format!("matcherRegex: {}", field.matcher);
+    let link = loki.links.first().context("no derived field")?;
+    let From::Line { matcher, .. } = &link.from else {
+        bail!("{} does not begin with a derived field", loki.uid);
+    };
+    let matcher = format!("matcherRegex: {matcher}");
     let sources = copy.join("grafana/provisioning/datasources");
     replace(
         &sources.join("loki.yaml"),
         &matcher,
         "matcherRegex: traceid",
     )?;
-    let row = format!(
-        "link {}: a log line of either lane → its trace ({})",
-        loki.uid, field.name
-    );
-    Ok(red(row, "\"traceid\" matches nothing"))
+    Ok(red(
+        format!("link {}", link.name),
+        "\"traceid\" matches nothing",
+    ))
 }
 
 /// Its threshold becomes one that nothing reaches.
@@ -268,7 +271,7 @@ fn typo(artifacts: &Artifacts, copy: &Path) -> anyhow::Result<Red> {
 
 fn mistyped(artifacts: &Artifacts, copy: &Path) -> anyhow::Result<Red> {
     let readme = artifacts.page("README.md").context("no README.md")?;
-    let mut commands = readme.commands.iter();
+    let mut commands = readme.commands();
     let typed = commands
         .find(|typed| typed.text.contains("/api/orders "))
         .context("README.md places no order")?;

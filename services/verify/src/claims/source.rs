@@ -1,227 +1,193 @@
-//! Grafana's provisioned data sources and the links they make between signals.
+//! Grafana's provisioned data sources, and the links they make between signals.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
+use regex::{Captures, Regex};
 use yaml_serde::Value;
 
 use super::dashboard::Query;
-use super::duration;
+use super::{Language, Unmet, Verdict};
 
 #[derive(Clone, Debug, Default)]
 pub struct Source {
     pub uid: String,
     /// `prometheus`, `loki`, `tempo`.
     pub kind: String,
-    pub url: String,
     pub is_default: bool,
-    /// `timeInterval`.
-    pub interval: Option<Duration>,
-    pub derived: Vec<Derived>,
-    /// Of an exemplar's label to a trace.
-    pub exemplars: Vec<Exemplar>,
-    pub to_logs: Option<Onward>,
-    pub to_metrics: Option<Onward>,
+    pub links: Vec<SourceLink>,
     /// Uid of the source that has the service graph's metrics.
     pub service_map: Option<String>,
-    pub correlations: Vec<Correlation>,
 }
 
-/// From a log line, by a label or by a search in its text.
+/// A link that Grafana makes for every line, exemplar or span of a source.
 #[derive(Clone, Debug)]
-pub struct Derived {
+pub struct SourceLink {
+    /// Of its row.
     pub name: String,
-    pub is_label: bool,
-    pub matcher: String,
-    pub url: String,
+    /// Uid of the source that it opens.
     pub target: String,
+    pub from: From,
 }
 
 #[derive(Clone, Debug)]
-pub struct Exemplar {
-    pub label: String,
-    pub target: String,
-}
-
-/// From a span to logs or metrics.
-#[derive(Clone, Debug, Default)]
-pub struct Onward {
-    pub target: String,
-    /// Attribute of the span, and the label it becomes.
-    pub tags: Vec<(String, String)>,
-    /// Name and text; one without a name for logs.
-    pub queries: Vec<(String, String)>,
-    pub filter_by_trace: bool,
-    pub filter_by_span: bool,
-}
-
-/// A link of any source to any other.
-#[derive(Clone, Debug)]
-pub struct Correlation {
-    pub label: String,
-    pub target: String,
-    /// The field that the link stands on.
-    pub field: String,
-    pub query: Query,
-    /// Name of a variable, and the expression that takes it from the field named first.
-    pub transformations: Vec<(String, String, String)>,
+pub enum From {
+    /// The label of a log line whose name `matcher` matches.
+    Line { matcher: String, url: String },
+    /// The label of an exemplar.
+    Exemplar(String),
+    /// A span.
+    Span {
+        /// The field of the trace view that has the link; empty where every span has it.
+        field: String,
+        /// Attributes, and the labels that they become.
+        tags: Vec<(String, String)>,
+        query: Query,
+    },
+    /// A setting that no shipped file has.
+    Unread(&'static str),
 }
 
 // === impl Source ===
 
 impl Source {
+    pub(super) fn language(&self) -> Verdict<Language> {
+        Language::of_backend(&self.kind)
+            .ok_or_else(|| Unmet::unread(format!("a data source of type {:?}", self.kind)))
+    }
+
     /// The sources of one file, after Grafana's expansion of the environment.
     pub fn read(path: &Path, variables: &BTreeMap<String, String>) -> anyhow::Result<Vec<Self>> {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-        Self::parse(&text, variables).with_context(|| format!("reading {}", path.display()))
+        let context = || format!("reading {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(context)?;
+        Self::parse(&text, variables).with_context(context)
     }
 
     pub fn parse(text: &str, variables: &BTreeMap<String, String>) -> anyhow::Result<Vec<Self>> {
-        let document: Value = yaml_serde::from_str(text)?;
-        let expand = |value: &Value| expanded(value, variables);
-        let sources = list(&document, "datasources").iter();
-        sources
-            .map(|source| Self::of(&expand(source)?))
-            .collect::<anyhow::Result<_>>()
+        // Written again without comments, which may contain a dollar.
+        let plain = yaml_serde::to_string(&yaml_serde::from_str::<Value>(text)?)?;
+        let document: Value = yaml_serde::from_str(&expanded(&plain, variables)?)?;
+        list(&document, "datasources")
+            .iter()
+            .map(Self::of)
+            .collect()
     }
 
     fn of(value: &Value) -> anyhow::Result<Self> {
         let data = &value["jsonData"];
+        let uid = word(value, "uid");
+        let mut links = Vec::new();
+        let mut add = |name: String, target: &Value, from| {
+            links.push(SourceLink {
+                name: format!("{uid}: {name}"),
+                target: target.as_str().unwrap_or_default().to_owned(),
+                from,
+            });
+        };
+        for field in list(data, "derivedFields") {
+            let name = format!(
+                "a log line of either lane → its trace ({})",
+                word(field, "name")
+            );
+            let from = match field["matcherType"].as_str() {
+                Some("label") => From::Line {
+                    matcher: word(field, "matcherRegex"),
+                    url: word(field, "url"),
+                },
+                _ => From::Unread("a derived field that searches the text"),
+            };
+            add(name, &field["datasourceUid"], from);
+        }
+        for exemplar in list(data, "exemplarTraceIdDestinations") {
+            let label = word(exemplar, "name");
+            let name = format!("an exemplar → its trace ({label})");
+            add(name, &exemplar["datasourceUid"], From::Exemplar(label));
+        }
+        let to_logs = &data["tracesToLogsV2"];
+        if to_logs.is_mapping() {
+            let from = match to_logs["customQuery"].as_bool() {
+                Some(true) => of_span(to_logs, word(to_logs, "query")),
+                _ => From::Unread("a link to logs without customQuery (filterByTraceID)"),
+            };
+            add(
+                "a span → its log lines".to_owned(),
+                &to_logs["datasourceUid"],
+                from,
+            );
+        }
+        let to_metrics = &data["tracesToMetrics"];
+        for query in list(to_metrics, "queries") {
+            let name = format!("a span → {}", word(query, "name"));
+            add(
+                name,
+                &to_metrics["datasourceUid"],
+                of_span(to_metrics, word(query, "query")),
+            );
+        }
+        for item in list(value, "correlations") {
+            let config = &item["config"];
+            let from = if list(config, "transformations").is_empty() {
+                let target = serde_json::to_value(&config["target"]).context("correlation")?;
+                From::Span {
+                    field: word(config, "field"),
+                    tags: Vec::new(),
+                    query: Query::parse(&target, ""),
+                }
+            } else {
+                From::Unread("a correlation with transformations")
+            };
+            add(
+                format!("correlation {}", word(item, "label")),
+                &item["targetUID"],
+                from,
+            );
+        }
+        let service_map = data["serviceMap"]["datasourceUid"].as_str();
         Ok(Self {
-            uid: word(value, "uid"),
             kind: word(value, "type"),
-            url: word(value, "url"),
             is_default: value["isDefault"].as_bool() == Some(true),
-            interval: data["timeInterval"].as_str().and_then(duration),
-            derived: list(data, "derivedFields").iter().map(derived).collect(),
-            exemplars: list(data, "exemplarTraceIdDestinations")
-                .iter()
-                .map(|item| Exemplar {
-                    label: word(item, "name"),
-                    target: word(item, "datasourceUid"),
-                })
-                .collect(),
-            to_logs: data["tracesToLogsV2"]
-                .is_mapping()
-                .then(|| onward(&data["tracesToLogsV2"])),
-            to_metrics: data["tracesToMetrics"]
-                .is_mapping()
-                .then(|| onward(&data["tracesToMetrics"])),
-            service_map: data["serviceMap"]["datasourceUid"]
-                .as_str()
-                .map(str::to_owned),
-            correlations: list(value, "correlations")
-                .iter()
-                .map(correlation)
-                .collect::<anyhow::Result<_>>()?,
+            links,
+            service_map: service_map.map(str::to_owned),
+            uid,
         })
     }
 }
 
-fn derived(value: &Value) -> Derived {
-    Derived {
-        name: word(value, "name"),
-        is_label: value["matcherType"].as_str() == Some("label"),
-        matcher: word(value, "matcherRegex"),
-        url: word(value, "url"),
-        target: word(value, "datasourceUid"),
-    }
-}
-
-fn onward(value: &Value) -> Onward {
+fn of_span(value: &Value, text: String) -> From {
     let tag = |tag: &Value| {
         let key = word(tag, "key");
         let label = tag["value"].as_str().filter(|label| !label.is_empty());
         let label = label.map_or_else(|| key.replace('.', "_"), str::to_owned);
         (key, label)
     };
-    let mut queries: Vec<(String, String)> = list(value, "queries")
-        .iter()
-        .map(|query| (word(query, "name"), word(query, "query")))
-        .collect();
-    if value["customQuery"].as_bool() == Some(true) {
-        queries.push((String::new(), word(value, "query")));
-    }
-    Onward {
-        target: word(value, "datasourceUid"),
+    From::Span {
+        field: String::new(),
         tags: list(value, "tags").iter().map(tag).collect(),
-        queries,
-        filter_by_trace: value["filterByTraceID"].as_bool() == Some(true),
-        filter_by_span: value["filterBySpanID"].as_bool() == Some(true),
+        query: Query {
+            text,
+            ..Query::default()
+        },
     }
 }
 
-fn correlation(value: &Value) -> anyhow::Result<Correlation> {
-    let config = &value["config"];
-    let target = word(value, "targetUID");
-    let query = serde_json::to_value(&config["target"]).context("a correlation's target")?;
-    Ok(Correlation {
-        label: word(value, "label"),
-        field: word(config, "field"),
-        query: Query::parse(&query, &target),
-        target,
-        transformations: list(config, "transformations")
-            .iter()
-            .map(|item| {
-                (
-                    word(item, "mapValue"),
-                    word(item, "field"),
-                    word(item, "expression"),
-                )
-            })
-            .collect(),
-    })
-}
-
-/// `$NAME` and `${NAME}` are the environment's, `$$` is a dollar that Grafana itself shall see.
-fn expanded(value: &Value, variables: &BTreeMap<String, String>) -> anyhow::Result<Value> {
-    Ok(match value {
-        Value::String(text) => Value::String(expanded_text(text, variables)?),
-        Value::Sequence(items) => Value::Sequence(
-            items
-                .iter()
-                .map(|item| expanded(item, variables))
-                .collect::<anyhow::Result<_>>()?,
-        ),
-        Value::Mapping(items) => Value::Mapping(
-            items
-                .iter()
-                .map(|(key, item)| Ok((key.clone(), expanded(item, variables)?)))
-                .collect::<anyhow::Result<_>>()?,
-        ),
-        other => other.clone(),
-    })
-}
-
-fn expanded_text(text: &str, variables: &BTreeMap<String, String>) -> anyhow::Result<String> {
-    let mut result = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        result.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            result.push('$');
-            rest = after;
-            continue;
-        }
-        let (name, after) = match rest.strip_prefix('{') {
-            Some(inner) => inner.split_once('}').context("${ is not closed")?,
-            None => {
-                let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-                rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len()))
-            }
+/// `$NAME` and `${NAME}` are variables of the environment, `$$` is a dollar for Grafana itself.
+fn expanded(text: &str, variables: &BTreeMap<String, String>) -> anyhow::Result<String> {
+    let mut unknown = None;
+    let reference = Regex::new(r"\$(?:\$|\{([^}]*)\}|(\w*))")?;
+    let text = reference.replace_all(text, |found: &Captures<'_>| {
+        let Some(name) = found.get(1).or(found.get(2)) else {
+            return "$".to_owned();
         };
-        let Some(value) = variables.get(name) else {
-            bail!("{text:?}: Grafana would put nothing for ${{{name}}}, which .env does not have");
-        };
-        result.push_str(value);
-        rest = after;
+        variables.get(name.as_str()).cloned().unwrap_or_else(|| {
+            unknown = Some(name.as_str().to_owned());
+            String::new()
+        })
+    });
+    match unknown {
+        Some(name) => bail!("Grafana would leave ${{{name}}} empty, which .env does not have"),
+        None => Ok(text.into_owned()),
     }
-    result.push_str(rest);
-    Ok(result)
 }
 
 fn word(value: &Value, key: &str) -> String {
@@ -236,59 +202,49 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 mod tests {
     use super::*;
 
-    fn variables() -> BTreeMap<String, String> {
-        BTreeMap::from([("PORT".to_owned(), "3100".to_owned())])
-    }
-
     const LOKI: &str = "
+# $HOME
 datasources:
   - uid: loki
     type: loki
-    url: http://a:${PORT}
     jsonData:
-      timeInterval: 5000ms
+      serviceMap: {datasourceUid: 'at ${INTERVAL}ms'}
       derivedFields:
         - {name: trace_id, matcherType: label, matcherRegex: trace_id, url: '$${__value.raw}', datasourceUid: tempo}
-    correlations:
-      - targetUID: loki
-        label: the file lane
-        config:
-          field: traceID
-          target: {expr: '{lane=\"file\"} | trace_id=\"$${traceID}\"'}
-          transformations: [{type: regex, field: traceID, expression: '(.*)', mapValue: id}]
+      tracesToMetrics: {queries: [{name: Rate, query: 'x{$$__tags}'}], tags: [{key: service.name}]}
 ";
 
+    fn parse(text: &str) -> anyhow::Result<Source> {
+        let variables = BTreeMap::from([("INTERVAL".to_owned(), "5000".to_owned())]);
+        Ok(Source::parse(text, &variables)?.remove(0))
+    }
+
     #[test]
-    fn a_source_is_read_with_the_environment_and_without_the_doubled_dollars() {
-        let sources = Source::parse(LOKI, &variables()).unwrap();
-        let loki = &sources[0];
-        assert_eq!(loki.url, "http://a:3100");
-        assert_eq!(loki.interval, Some(Duration::from_secs(5)));
-        assert!(loki.derived[0].is_label);
-        assert_eq!(loki.derived[0].url, "${__value.raw}");
+    fn the_environment_is_expanded_and_doubled_dollars_are_grafanas() {
+        let loki = parse(LOKI).unwrap();
+        assert_eq!(loki.service_map.as_deref(), Some("at 5000ms"));
+        let From::Line { url, .. } = &loki.links[0].from else {
+            panic!("{loki:?}");
+        };
+        assert_eq!(url, "${__value.raw}");
+        let From::Span { tags, query, .. } = &loki.links[1].from else {
+            panic!("{loki:?}");
+        };
         assert_eq!(
-            loki.correlations[0].query.text,
-            r#"{lane="file"} | trace_id="${traceID}""#
+            (tags[0].1.as_str(), query.text.as_str()),
+            ("service_name", "x{$__tags}")
         );
-        assert_eq!(loki.correlations[0].transformations[0].0, "id");
+        assert_eq!(loki.links[1].name, "loki: a span → Rate");
     }
 
     #[test]
-    fn a_variable_that_nobody_sets_is_named() {
-        let text = LOKI.replace("${PORT}", "${PROT}");
-        let error = Source::parse(&text, &variables()).unwrap_err();
-        assert!(format!("{error:#}").contains("${PROT}"), "{error:#}");
-    }
-
-    #[test]
-    fn a_single_dollar_before_a_template_is_the_environments() {
-        let text = LOKI.replace("$${__value.raw}", "${__value.raw}");
-        assert!(Source::parse(&text, &variables()).is_err());
-    }
-
-    #[test]
-    fn a_tag_without_a_label_is_written_with_underscores() {
-        let value = yaml_serde::from_str("tags: [{key: service.name}]").unwrap();
-        assert_eq!(onward(&value).tags[0].1, "service_name");
+    fn a_variable_that_no_one_sets_is_named() {
+        for (right, wrong) in [
+            ("${INTERVAL}", "${INTREVAL}"),
+            ("$${__value.raw}", "${__value.raw}"),
+        ] {
+            let error = format!("{:#}", parse(&LOKI.replace(right, wrong)).unwrap_err());
+            assert!(error.contains("Grafana would leave ${"), "{error}");
+        }
     }
 }

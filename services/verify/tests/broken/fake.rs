@@ -83,6 +83,7 @@ impl Fake {
             sockets: Seen::default(),
             allowed: Vec::new(),
             cache: HashMap::new().into(),
+            present: Default::default(),
             interval: Duration::from_secs(5),
             artifacts: Artifacts::default(),
             repository: PathBuf::new(),

@@ -9,8 +9,9 @@ use anyhow::Context;
 use super::dashboard::Dashboard;
 use super::page::Page;
 use super::promtool::Test;
-use super::rules::{Cases, Rules};
+use super::rules::Rules;
 use super::source::Source;
+use super::{Unmet, Verdict};
 
 pub(super) const PAGES: [&str; 6] = [
     "README.md",
@@ -21,7 +22,7 @@ pub(super) const PAGES: [&str; 6] = [
     "services/telemetry/TELEMETRY.md",
 ];
 
-/// The shipped files, read; where the running system differs from them (ports), `variables` says how.
+/// The shipped files; where the running system differs from them (ports), `variables` has its values.
 #[derive(Debug, Default)]
 pub struct Artifacts {
     pub root: PathBuf,
@@ -29,18 +30,18 @@ pub struct Artifacts {
     pub sources: Vec<Arc<Source>>,
     pub rules: Rules,
     pub pages: Vec<Arc<Page>>,
-    /// As `.env` has them, which is how the pages name addresses.
+    /// `.env`, whose ports the pages name.
     pub shipped: BTreeMap<String, String>,
-    /// As the programs were told.
+    /// The values of the running system.
     pub variables: BTreeMap<String, String>,
-    /// Prometheus' tests of the rules, which take long: they may have been begun already.
+    /// Prometheus' tests of the rules. They take long: they may be running already.
     pub tests: Vec<Test>,
 }
 
 // === impl Artifacts ===
 
 impl Artifacts {
-    /// Those of a working copy, or of a changed copy of it.
+    /// Of a working copy, or of a changed copy of it.
     pub fn read(
         root: &Path,
         promtool: Option<&Path>,
@@ -50,6 +51,7 @@ impl Artifacts {
         let grafana = root.join("grafana");
         let mut artifacts = Self {
             root: root.to_owned(),
+            rules: Rules::read(root)?,
             shipped,
             ..Self::default()
         };
@@ -60,13 +62,8 @@ impl Artifacts {
             let sources = Source::read(&path, &variables)?;
             artifacts.sources.extend(sources.into_iter().map(Arc::new));
         }
-        for path in files(&grafana.join("prometheus/rules"), "yaml")? {
-            artifacts.rules.read(&path)?;
-        }
         for path in files(&grafana.join("prometheus/tests"), "yaml")? {
-            let mut cases = Cases::default();
-            cases.read(&path)?;
-            artifacts.tests.push(Test::new(promtool, &path, cases));
+            artifacts.tests.push(Test::read(promtool, &path)?);
         }
         let named = PAGES.iter().map(|page| root.join(page));
         let pages = named.filter(|path| path.is_file());
@@ -77,23 +74,19 @@ impl Artifacts {
         Ok(artifacts)
     }
 
-    /// Those of a working copy whose programs run as `.env` says.
+    /// Of a working copy whose programs run with the values of `.env`.
     pub fn shipped(root: &Path) -> anyhow::Result<Self> {
         let shipped = environment(root)?;
         Self::read(root, None, shipped.clone(), shipped)
     }
 
-    pub fn dashboard(&self, uid: &str) -> Option<&Arc<Dashboard>> {
-        self.dashboards.iter().find(|one| one.uid == uid)
-    }
-
     /// The source with this uid; without one, the default.
-    pub fn source(&self, uid: &str) -> Result<&Arc<Source>, String> {
+    pub(super) fn source(&self, uid: &str) -> Verdict<&Arc<Source>> {
         let found = self.sources.iter().find(|source| match uid {
             "" => source.is_default,
             uid => source.uid == uid,
         });
-        found.ok_or_else(|| format!("there is no data source {uid:?}"))
+        found.ok_or_else(|| Unmet::Broken(format!("there is no data source {uid:?}")))
     }
 
     pub fn page(&self, file: &str) -> Option<&Page> {
@@ -101,37 +94,32 @@ impl Artifacts {
         found.map(Arc::as_ref)
     }
 
-    /// Pages below a folder: `docs/runbooks/`.
-    pub fn pages_in(&self, folder: &str) -> impl Iterator<Item = &Arc<Page>> {
-        self.pages
-            .iter()
-            .filter(move |page| page.file.starts_with(folder))
-    }
-
-    /// Whether a page says in words what this name is: `` `name` ``.
+    /// Whether a reference page has this name in backticks.
     pub fn explains(&self, name: &str) -> bool {
         let quoted = format!("`{name}`");
         let mut pages = self.pages.iter();
         pages.any(|page| page.is_reference() && page.text.contains(&quoted))
     }
 
-    /// Every text that may hold a query: what a metric must be named in to be of any use.
+    /// Every query of the files.
     pub fn queries(&self) -> impl Iterator<Item = &str> {
-        let panels = self.dashboards.iter().flat_map(|dashboard| {
-            let targets = dashboard.panels.iter().flat_map(|panel| &panel.targets);
-            targets.map(|target| target.text.as_str())
-        });
+        let panels = self
+            .dashboards
+            .iter()
+            .flat_map(|dashboard| &dashboard.panels);
+        let targets = panels.flat_map(|panel| &panel.targets);
         let recordings = self.rules.recordings.iter().map(|rule| &*rule.promql);
         let alerts = self.rules.alerts.iter().map(|alert| &*alert.promql);
         let pages = self.pages.iter().flat_map(|page| &page.queries);
-        panels
+        targets
+            .map(|target| &*target.text)
             .chain(recordings)
             .chain(alerts)
             .chain(pages.map(|query| &*query.text))
     }
 }
 
-/// The names of `.env`, with the values they are shipped with.
+/// The variables of `.env`, with the values they are shipped with.
 pub fn environment(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let file = stack::Environment::read(&root.join(".env"))?;
     let all = file.iter();
@@ -140,7 +128,7 @@ pub fn environment(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
         .collect())
 }
 
-/// The files below a folder with this ending, by name; a missing folder has none.
+/// The files below a folder with this ending, sorted; a missing folder has none.
 pub(super) fn files(folder: &Path, ending: &str) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     if !folder.is_dir() {
