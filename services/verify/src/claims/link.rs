@@ -237,13 +237,4 @@ mod tests {
         );
         assert!(real_port(&artifacts(), "8081").is_err());
     }
-
-    #[test]
-    fn parameters_are_decoded() {
-        let expected = ("panes".to_owned(), r#"{"a": "b & c"}"#.to_owned());
-        assert_eq!(
-            parameters(r#"x&panes={"a":+"b %26 c"}"#).unwrap()[1],
-            expected
-        );
-    }
 }

@@ -108,7 +108,7 @@ impl Source {
         if to_logs.is_mapping() {
             let from = match to_logs["customQuery"].as_bool() {
                 Some(true) => of_span(to_logs, word(to_logs, "query")),
-                _ => From::Unread("a link to logs without customQuery (filterByTraceID)"),
+                _ => From::Unread("filterByTraceID (a link to logs without a query)"),
             };
             add(
                 "a span → its log lines".to_owned(),

@@ -99,7 +99,6 @@ fn chosen(variable: &Variable, options: &[String]) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::source::Source;
     use serde_json::json;
 
     fn variable(json: &serde_json::Value) -> Variable {
@@ -128,19 +127,5 @@ mod tests {
         ] {
             assert_eq!(chosen(&variable(json), options), expected, "{json}");
         }
-    }
-
-    #[test]
-    fn a_data_source_variable_has_the_sources_of_its_type() {
-        let mut artifacts = Artifacts::default();
-        for (uid, kind) in [("a", "prometheus"), ("b", "loki")] {
-            let source = Source {
-                uid: uid.to_owned(),
-                kind: kind.to_owned(),
-                ..Source::default()
-            };
-            artifacts.sources.push(source.into());
-        }
-        assert_eq!(of_kind(&artifacts, "prometheus"), ["a"]);
     }
 }
