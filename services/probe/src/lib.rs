@@ -1,12 +1,12 @@
 //! Is a component ready? One HTTP request or one connection, without a client library.
 //!
-//! The launcher asks with it, and so do the health checks of containers whose images have no shell: the binary `probe`
-//! is static and needs nothing else.
+//! The launcher uses it as a library. The health checks of containers whose images have no shell run it as the program
+//! `probe`: `rustc` compiles this one file alone (`services/Dockerfile`), so it must not use a crate.
 //!
 //! ```
 //! let probe: probe::Probe = "http://127.0.0.1:13133/ready".parse()?;
-//! if let Err(seen) = probe.ask() {
-//!     println!("not ready: {seen}");
+//! if let Err(reason) = probe.ask() {
+//!     println!("not ready: {reason}");
 //! }
 //! # Ok::<(), probe::NotATarget>(())
 //! ```
@@ -14,12 +14,32 @@
 use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Timeout of connecting, of each read and of each write.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Exit code for wrong arguments, as in sysexits.h.
+const USAGE: u8 = 64;
 
-/// How readiness is asked.
+/// `probe TARGET`: exits with 0 if the target is ready, with 1 if it is not (the reason is on standard error), and with
+/// 64 if the argument is not a target.
+pub fn main() -> ExitCode {
+    let target = std::env::args_os().nth(1).unwrap_or_default();
+    let (reason, code) = match target.to_string_lossy().parse::<Probe>() {
+        Ok(probe) => match probe.ask() {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(reason) => (reason, ExitCode::FAILURE),
+        },
+        Err(error) => (error.to_string(), ExitCode::from(USAGE)),
+    };
+    // The exit code is enough if standard error is closed.
+    writeln!(std::io::stderr(), "{reason}").ok();
+    code
+}
+
+/// How a component is asked whether it is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
     /// `GET` answers with a 2xx status.
@@ -28,11 +48,11 @@ pub enum Probe {
         port: u16,
         path: String,
     },
-    /// Something accepts connections: for gRPC, where the gateway's `/readyz` asks the rest.
+    /// The port accepts connections: for gRPC servers, whose dependencies the gateway's `/readyz` checks.
     Listening { port: u16 },
 }
 
-/// A text that is no target.
+/// The error for a text that is not a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotATarget(String);
 
@@ -78,7 +98,7 @@ impl FromStr for Probe {
 }
 
 impl Probe {
-    /// `Ok` when ready, else what was seen.
+    /// Asks once. `Err` holds the reason why the component is not ready.
     pub fn ask(&self) -> Result<(), String> {
         match self {
             Self::Http { host, port, path } => match status(host, *port, path) {
@@ -88,7 +108,7 @@ impl Probe {
             },
             Self::Listening { port } => {
                 let address = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
-                TcpStream::connect_timeout(&address, PATIENCE)
+                TcpStream::connect_timeout(&address, TIMEOUT)
                     .map(drop)
                     .map_err(|error| format!("port {port}: {error}"))
             }
@@ -102,9 +122,9 @@ fn status(host: &str, port: u16, path: &str) -> std::io::Result<u16> {
         .to_socket_addrs()?
         .next()
         .ok_or_else(|| unusable("no such host"))?;
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     // In one piece: a server may answer and close after its first read.
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n");
