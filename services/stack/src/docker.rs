@@ -18,9 +18,11 @@ use crate::wait;
 const FILE: &str = "docker-compose.yml";
 /// The services run on the host: their log files are mounted into Promtail.
 const HOST_LOGS: &str = "services/host-logs.compose.yaml";
-const ARCHIVES: [(&str, &str); 2] = [
+/// For each component that may be missing: the overlay that does without it.
+const WITHOUT: [(&str, &str); 3] = [
     ("tempo", "collector/archive-traces.compose.yaml"),
     ("loki", "collector/archive-logs.compose.yaml"),
+    ("grafana", "grafana/absent.compose.yaml"),
 ];
 /// The Collector's own user, in its image.
 const COLLECTOR: u32 = 10001;
@@ -108,8 +110,8 @@ impl Instance {
         let mut command = Command::new(client);
         command.current_dir(&self.root).stdin(Stdio::null());
         command.args(["compose", "--project-name", &self.project(), "--file", FILE]);
-        let archives = ARCHIVES.iter().filter(|(name, _)| self.lacks_by_name(name));
-        for file in archives.map(|(_, file)| *file).chain([HOST_LOGS]) {
+        let overlays = WITHOUT.iter().filter(|(name, _)| self.lacks_by_name(name));
+        for file in overlays.map(|(_, file)| *file).chain([HOST_LOGS]) {
             command.args(["--file", file]);
         }
         command.args(arguments).envs(self.environment.iter());
