@@ -30,7 +30,8 @@ pub struct Backends {
     pub grafana: Option<Uri>,
     /// `None` where no Tempo runs.
     pub tempo: Option<Uri>,
-    pub loki: Uri,
+    /// `None` where no Loki runs.
+    pub loki: Option<Uri>,
     pub prometheus: Uri,
 }
 
@@ -67,6 +68,10 @@ impl Backends {
             let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
             (is_web && uri.query().is_none()).then_some(uri)
         };
+        let or_none = |text: &str| match text {
+            "none" => Some(None),
+            text => link(text).map(Some),
+        };
         let expected = "http:// or https:// with a host, such as http://127.0.0.1:3000";
         Self {
             grafana: reader.parse("SHOP_GRAFANA_URL", None, expected, |text| {
@@ -76,12 +81,14 @@ impl Backends {
                 "SHOP_TEMPO_URL",
                 Some(Uri::from_static("http://127.0.0.1:3200")),
                 "none, or http:// or https:// with a host, such as http://127.0.0.1:3200",
-                |text| match text {
-                    "none" => Some(None),
-                    text => link(text).map(Some),
-                },
+                or_none,
             ),
-            loki: reader.url("SHOP_LOKI_URL", "http://127.0.0.1:3100"),
+            loki: reader.parse(
+                "SHOP_LOKI_URL",
+                Some(Uri::from_static("http://127.0.0.1:3100")),
+                "none, or http:// or https:// with a host, such as http://127.0.0.1:3100",
+                or_none,
+            ),
             prometheus: reader.url("SHOP_PROMETHEUS_URL", "http://127.0.0.1:9090"),
         }
     }

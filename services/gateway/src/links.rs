@@ -18,7 +18,9 @@ pub(crate) struct Links {
     /// Absent where nothing answers for a single trace: then `just trace ID` does.
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<String>,
-    logs: String,
+    /// Absent where nothing answers for log lines: then `just trace ID` does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logs: Option<String>,
     metrics: String,
 }
 
@@ -33,7 +35,10 @@ impl Links {
                     .tempo
                     .as_ref()
                     .map(|_| explore(grafana, "tempo", "traceql", "query", trace_id)),
-                logs: explore(grafana, "loki", "range", "expr", &logs),
+                logs: backends
+                    .loki
+                    .as_ref()
+                    .map(|_| explore(grafana, "loki", "range", "expr", &logs)),
                 metrics: dashboard(grafana, ended),
             },
             None => Self {
@@ -41,11 +46,13 @@ impl Links {
                     .tempo
                     .as_ref()
                     .map(|tempo| format!("{}/api/traces/{trace_id}", base(tempo))),
-                logs: format!(
-                    "{}/loki/api/v1/query_range?since=1h&query={}",
-                    base(&backends.loki),
-                    encode(&logs)
-                ),
+                logs: backends.loki.as_ref().map(|loki| {
+                    let query = encode(&logs);
+                    format!(
+                        "{}/loki/api/v1/query_range?since=1h&query={query}",
+                        base(loki)
+                    )
+                }),
                 metrics: format!(
                     "{}/api/v1/query?query={}",
                     base(&backends.prometheus),
@@ -117,7 +124,7 @@ mod tests {
         Backends {
             grafana: grafana.map(Uri::from_static),
             tempo: Some(Uri::from_static("http://127.0.0.1:3200")),
-            loki: Uri::from_static("http://127.0.0.1:3100/"),
+            loki: Some(Uri::from_static("http://127.0.0.1:3100/")),
             prometheus: Uri::from_static("http://127.0.0.1:9090/prom/"),
         }
     }
@@ -136,7 +143,7 @@ mod tests {
         );
         let query = format!("query=%7Blane%3D%22otlp%22%7D%20%7C%20trace_id%3D%22{TRACE_ID}%22");
         let logs = "http://127.0.0.1:3100/loki/api/v1/query_range?since=1h&";
-        assert_eq!(links.logs, format!("{logs}{query}"));
+        assert_eq!(links.logs, Some(format!("{logs}{query}")));
         assert!(
             links
                 .metrics
@@ -150,20 +157,29 @@ mod tests {
     }
 
     #[test]
-    fn without_tempo_there_is_no_link_to_a_trace() {
+    fn what_no_backend_keeps_has_no_link() {
         for grafana in [None, Some("https://grafana.example")] {
             let mut backends = backends(grafana);
             backends.tempo = None;
-            let links = serde_json::to_value(links(&backends)).unwrap();
-            assert!(links.get("trace").is_none(), "{links}");
-            assert!(links.get("logs").is_some(), "{links}");
+            let shown = serde_json::to_value(links(&backends)).unwrap();
+            assert!(shown.get("trace").is_none(), "{shown}");
+            assert!(shown.get("logs").is_some(), "{shown}");
+            backends.loki = None;
+            let shown = serde_json::to_value(links(&backends)).unwrap();
+            assert!(
+                shown.get("logs").is_none() && shown.get("metrics").is_some(),
+                "{shown}"
+            );
         }
     }
 
     #[test]
     fn with_grafana_trace_and_logs_open_explore() {
         let links = links(&backends(Some("https://grafana.example/sub/")));
-        for (link, source) in [(links.trace.unwrap(), "tempo"), (links.logs, "loki")] {
+        for (link, source) in [
+            (links.trace.unwrap(), "tempo"),
+            (links.logs.unwrap(), "loki"),
+        ] {
             assert!(
                 link.starts_with("https://grafana.example/sub/explore?schemaVersion=1&"),
                 "{link}"

@@ -111,8 +111,10 @@ impl Instance {
         }
         let mut own = component.environment.clone();
         if component.is_service() {
-            if self.lacks_by_name("tempo") {
-                own.insert("SHOP_TEMPO_URL".into(), "none".into());
+            for (name, variable) in [("tempo", "SHOP_TEMPO_URL"), ("loki", "SHOP_LOKI_URL")] {
+                if self.lacks_by_name(name) {
+                    own.insert(variable.into(), "none".into());
+                }
             }
             if self.lacks_by_name("grafana") {
                 own.remove("SHOP_GRAFANA_URL");

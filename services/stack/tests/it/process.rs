@@ -45,7 +45,12 @@ fn a_process_that_ignores_sigterm_is_killed_after_its_time() {
         started.identity.stop(Duration::from_millis(200)),
         Stopped::Killed
     );
-    let willing = shell(dir.path(), "exec /bin/sleep 600").start().unwrap();
+    let willing = Launch {
+        program: "/bin/sleep".into(),
+        arguments: vec!["600".into()],
+        ..stubborn
+    };
+    let willing = willing.start().unwrap();
     assert_eq!(
         willing.identity.stop(Duration::from_secs(20)),
         Stopped::Ended

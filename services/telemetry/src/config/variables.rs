@@ -167,7 +167,7 @@ pub const VARIABLES: &[Variable] = &[
         "SHOP_LOKI_URL",
         "gateway",
         "http://127.0.0.1:3100",
-        "Loki, for links of the scenario page",
+        "Loki, for links of the scenario page; the word none where none runs",
     ),
     variable(
         "SHOP_PROMETHEUS_URL",
