@@ -34,24 +34,29 @@ pub fn constants(registry: &Registry) -> [(&'static str, String); 4] {
         "Keys of attributes that the semantic conventions do not define, and the values of the enumerated ones.",
     );
     for attribute in &registry.attributes {
-        constant(&mut attributes, &attribute.name, &attribute.brief);
+        constant(
+            &mut attributes,
+            &attribute.name,
+            &attribute.name,
+            &attribute.brief,
+        );
         if !attribute.values.is_empty() {
             values(&mut attributes, &attribute.name, &attribute.values);
         }
     }
     let mut events = module("Values of `event.name` of log records.");
     for event in &registry.events {
-        constant(&mut events, &event.name, &event.brief);
+        constant(&mut events, &event.id, &event.name, &event.brief);
     }
     let mut metrics = module("Names of metrics.");
     for metric in &registry.metrics {
         let (instrument, unit) = (metric.instrument, &metric.unit);
         let brief = format!("{} ({instrument}, `{unit}`)", metric.brief);
-        constant(&mut metrics, &metric.name, &brief);
+        constant(&mut metrics, &metric.id, &metric.name, &brief);
     }
     let mut spans = module("Names of business spans: INTERNAL, made by `#[tracing::instrument]`.");
     for span in registry.business_spans() {
-        constant(&mut spans, &span.name, &span.brief);
+        constant(&mut spans, &span.id, &span.name, &span.brief);
     }
     [
         ("attributes.rs", attributes),
@@ -67,12 +72,10 @@ fn module(title: &str) -> String {
     )
 }
 
-fn constant(module: &mut String, name: &str, brief: &str) {
-    let declaration = format!("pub const {}: &str =", identifier(name));
-    *module += &format!(
-        "/// {brief}\n{}",
-        statement(&declaration, &format!("{name:?}"))
-    );
+fn constant(module: &mut String, id: &str, name: &str, brief: &str) {
+    let declaration = format!("pub const {}: &str =", identifier(id));
+    let statement = statement(&declaration, &format!("{name:?}"));
+    *module += &format!("/// {brief}\n{statement}");
 }
 
 fn values(module: &mut String, name: &str, values: &[String]) {
@@ -91,9 +94,9 @@ fn statement(declaration: &str, value: &str) -> String {
 }
 
 /// `shop.order.outcome` becomes `ORDER_OUTCOME`.
-fn identifier(name: &str) -> String {
-    let name = name.strip_prefix("shop.").unwrap_or(name);
-    name.replace('.', "_").to_ascii_uppercase()
+fn identifier(id: &str) -> String {
+    let id = id.strip_prefix("shop.").unwrap_or(id);
+    id.replace('.', "_").to_ascii_uppercase()
 }
 
 /// The text of `TELEMETRY.md`. `variables` are the rows of its table of variables: name, default, read by, meaning.

@@ -8,6 +8,8 @@
 //! UPDATE=1 cargo test --workspace --test generated
 //! ```
 //!
+//! Constants are named after the `id` of a definition, so that code changes only if the id changes too.
+//!
 //! Dashboards, alerts and queries outside this repository may rely on every name here. Tests and `verify` read the registry itself
 //! (feature `registry`) and compare it with what the services emit.
 

@@ -141,6 +141,7 @@ fn units_become_the_suffixes_of_prometheus() {
         ("queue.fill", Gauge, "1", "queue_fill_ratio"),
     ] {
         let metric = Metric {
+            id: String::new(),
             name: name.to_owned(),
             brief: String::new(),
             instrument,

@@ -51,6 +51,8 @@ pub struct AttributeRef {
 /// A span.
 #[derive(Clone, Debug)]
 pub struct Span {
+    /// The identifier of the definition, without its type. The constant is named after it.
+    pub id: String,
     /// The name; of an edge span, the rule for it.
     pub name: String,
     /// INTERNAL for business spans.
@@ -78,6 +80,8 @@ pub enum SpanKind {
 /// A metric.
 #[derive(Clone, Debug)]
 pub struct Metric {
+    /// The identifier of the definition, without its type. The constant is named after it.
+    pub id: String,
     /// Its name.
     pub name: String,
     /// What it measures.
@@ -106,6 +110,8 @@ pub enum Instrument {
 /// A log event: the value of `event.name`.
 #[derive(Clone, Debug)]
 pub struct Event {
+    /// The identifier of the definition, without its type. The constant is named after it.
+    pub id: String,
     /// Its name.
     pub name: String,
     /// When it is logged.

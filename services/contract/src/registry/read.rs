@@ -179,6 +179,7 @@ impl Registry {
 
     fn add(&mut self, group: &Group, by_id: &BTreeMap<&str, &Group>) -> Result<()> {
         let attributes = self.attributes_of(group, by_id)?;
+        let id = || group.id.split('.').skip(1).collect::<Vec<_>>().join(".");
         let brief = group.brief.clone();
         let shop = &group.annotations.shop;
         let by = || match &*shop.by {
@@ -193,6 +194,7 @@ impl Registry {
             GroupType::AttributeGroup => {}
             GroupType::Entity => self.resource.extend(attributes),
             GroupType::Span => self.spans.push(Span {
+                id: id(),
                 name: shop
                     .name
                     .clone()
@@ -204,6 +206,7 @@ impl Registry {
                 routes: shop.routes.clone(),
             }),
             GroupType::Metric => self.metrics.push(Metric {
+                id: id(),
                 name: group
                     .metric_name
                     .clone()
@@ -215,6 +218,7 @@ impl Registry {
                 attributes,
             }),
             GroupType::Event => self.events.push(Event {
+                id: id(),
                 name: group.name.clone().context("name is missing")?,
                 brief,
                 severity: shop.severity.clone(),
