@@ -21,10 +21,10 @@ pub fn compare(path: &Path, text: &str) -> Result<(), String> {
     if found == text {
         return Ok(());
     }
-    let lines = found.lines().zip(text.lines()).enumerate();
-    let line = lines.filter(|(_, (found, text))| found == text).count() + 1;
+    let lines = found.lines().zip(text.lines());
+    let line = lines.take_while(|(found, text)| found == text).count() + 1;
     Err(format!(
-        "{name} differs from the registry, at line {line} or later. Regenerate it: {COMMAND}"
+        "{name} differs from the registry at line {line}. Regenerate it: {COMMAND}"
     ))
 }
 
