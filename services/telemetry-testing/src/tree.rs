@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::model::Span;
-use crate::terminal::escape;
 use crate::trace::{Forest, Top};
 
 /// Deeper spans are not indented further: a chain of 50,000 would be gigabytes of blanks.
@@ -79,7 +78,7 @@ impl Drawing<'_> {
 
     fn line(&self, n: usize, depth: usize) -> String {
         let span = &self.spans[n];
-        let mut line = format!("{}{}", "  ".repeat(depth), escape(&span.title()));
+        let mut line = format!("{}{}", "  ".repeat(depth), span.title());
         if span.is_error() {
             line.push_str(" ERROR");
         }

@@ -187,6 +187,6 @@ impl Node {
     }
 
     pub fn title(self) -> String {
-        format!("{} {} [{}]", self.1.word(), self.2, self.0)
+        format!("{} {} [{}]", self.1, self.2, self.0)
     }
 }

@@ -12,7 +12,6 @@ pub mod claims;
 pub mod cli;
 pub mod drive;
 pub mod expectations;
-pub mod otlp;
 pub mod parity;
 pub mod poll;
 pub mod report;

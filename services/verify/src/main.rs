@@ -3,10 +3,16 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use telemetry_testing::terminal;
+
 fn main() -> ExitCode {
     verify::cli::main().unwrap_or_else(|error| {
-        // A closed stderr leaves nobody to tell.
-        writeln!(anstream::stderr(), "verify: {error:#}").unwrap_or_default();
+        if terminal::is_closed_pipe(error.as_ref()) {
+            return ExitCode::SUCCESS;
+        }
+        let text = terminal::escape_lines(&format!("{error:#}"));
+        // With standard error closed there is no place for a message.
+        writeln!(anstream::stderr(), "verify: {text}").unwrap_or_default();
         ExitCode::FAILURE
     })
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use telemetry_testing::terminal::escape_lines;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -121,8 +122,9 @@ fn write_line(out: &mut impl Write, line: &Line) -> std::io::Result<()> {
     let seconds = line.after.as_secs_f64();
     writeln!(
         out,
-        "{style}{word:<4}{style:#} {} {dim}[{seconds:.1} s] {text}{dim:#}",
-        line.name
+        "{style}{word:<4}{style:#} {} {dim}[{seconds:.1} s] {}{dim:#}",
+        line.name,
+        escape_lines(text)
     )?;
     if let (Outcome::Failed(_), Some(query)) = (&line.outcome, &line.query) {
         writeln!(out, "     asked: {query}")?;

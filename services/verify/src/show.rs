@@ -1,17 +1,20 @@
 //! `verify trace` and `verify first-order`: one trace, for a person.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
 use serde_json::json;
 
-use crate::backend::{LogLine, Traces};
+use telemetry_testing::Trace;
+use telemetry_testing::terminal::escape;
+
+use crate::backend::{LogLine, Logs, Traces};
 use crate::check::{epoch_seconds, one_tree};
-use crate::poll::{Look, poll};
+use crate::poll::{Look, Settled, poll};
 use crate::report::Outcome;
 use crate::target::Target;
-use crate::trace::Trace;
 use crate::view::{Remark, waterfall};
 
 /// A trace that is still arriving is complete within the services' batch delay and the Collector's.
@@ -19,6 +22,10 @@ const ARRIVAL: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Around a trace, for its log lines.
 const MARGIN: Duration = Duration::from_secs(60);
+/// Loki keeps a week, and refuses to be asked for more.
+const LONGEST: Duration = Duration::from_secs(6 * 24 * 60 * 60);
+const NOT_SAMPLED: &str =
+    "Its spans are not exported; OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG decide.";
 /// What `first-order` shows of the metrics; `just verify` asks many more.
 const QUERIES: [(&str, &str); 4] = [
     (
@@ -47,14 +54,31 @@ pub async fn trace(
     if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         bail!("a trace id is 32 hexadecimal digits, this is {id:?}");
     }
-    let store = target.traces_of(&id).await?;
+    let (store, lines) = (target.traces_of(&id).await?, target.logs_of(&id).await?);
     let Some(trace) = store.trace(&id).await? else {
-        bail!("{} has no trace {id}", store.describe());
+        // Services log within a trace that is not sampled, too, and each record has the flag.
+        let until = SystemTime::now() + MARGIN;
+        let records = lines.by_trace(&id, until - LONGEST, until).await;
+        let why = match &*records.unwrap_or_default() {
+            [] => String::new(),
+            records if records.iter().all(is_unsampled) => {
+                format!(
+                    ": it is not sampled, says its log ({} records). {NOT_SAMPLED}",
+                    records.len()
+                )
+            }
+            records => format!(
+                ", but {} has {} records of it",
+                lines.describe(),
+                records.len()
+            ),
+        };
+        bail!("{} has no trace {id}{why}", store.describe());
     };
-    let logs = match logs(target, &trace, &id).await {
+    let logs = match logs(&lines, &trace, &id).await {
         Ok(logs) => logs,
         Err(error) => {
-            writeln!(out, "without log lines: {error:#}")?;
+            writeln!(out, "without log lines: {}", escape(&format!("{error:#}")))?;
             Vec::new()
         }
     };
@@ -63,13 +87,24 @@ pub async fn trace(
         writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
     } else {
         write!(out, "{}", waterfall(&trace, &logs))?;
+        for (skipped, of) in [
+            (store.skipped(), store.describe()),
+            (lines.skipped(), lines.describe()),
+        ] {
+            if skipped > 0 {
+                writeln!(out, "could not be read in {of}: {skipped} lines or records")?;
+            }
+        }
     }
     Ok(())
 }
 
 /// The end of `just run`: one order through everything, and where to look at it.
 pub async fn first_order(target: &Target, out: &mut impl Write) -> anyhow::Result<()> {
-    let store = target.traces_from_now().await?;
+    let (store, lines) = (
+        target.traces_from_now().await?,
+        target.logs_from_now().await?,
+    );
     let answer = target.driver()?.one_order().await?;
     let placed = SystemTime::now();
     let clock = Instant::now();
@@ -87,22 +122,37 @@ pub async fn first_order(target: &Target, out: &mut impl Write) -> anyhow::Resul
             answer.body
         );
     }
-    let trace = whole_trace(&store, &id).await?;
-    let found_after = clock.elapsed();
-    let logs = arrived_logs(target, &trace, &id).await?;
-
-    writeln!(out, "\nOne order, in three signals.\n")?;
-    write!(out, "{}", waterfall(&trace, &logs))?;
-    writeln!(
-        out,
-        "\nanswered in {:.0} ms, its trace found {:.1} s later with {} spans, {} log lines\n",
-        answer.took.as_secs_f64() * 1e3,
-        found_after.as_secs_f64(),
-        trace.spans.len(),
-        logs.len()
-    )?;
+    let took = answer.took.as_secs_f64() * 1e3;
+    if is_sampled(&answer.traceresponse) {
+        let trace = whole_trace(&store, &id).await?;
+        let found_after = clock.elapsed().as_secs_f64();
+        let logs = arrived_logs(&lines, &trace, &id).await?;
+        writeln!(out, "\nOne order, in three signals.\n")?;
+        write!(out, "{}", waterfall(&trace, &logs))?;
+        writeln!(
+            out,
+            "\nanswered in {took:.0} ms, its trace found {found_after:.1} s later with {} spans, {} log lines\n",
+            trace.spans.len(),
+            logs.len()
+        )?;
+    } else {
+        writeln!(
+            out,
+            "\nOne order, answered in {took:.0} ms. Its trace {id} is not sampled, says `traceresponse`. {NOT_SAMPLED}\n"
+        )?;
+    }
     metrics(target, placed, out).await?;
-    links(target, &store, &id, out)
+    links(target, &store, &lines, &id, out)
+}
+
+/// The last bit of the flags.
+fn is_sampled(traceresponse: &str) -> bool {
+    let flags = traceresponse.rsplit('-').next().unwrap_or_default();
+    u8::from_str_radix(flags, 16).map_or(true, |flags| flags & 1 == 1)
+}
+
+fn is_unsampled(line: &LogLine) -> bool {
+    line.meta("flags").parse().unwrap_or(0) & 1 == 0
 }
 
 /// Waits until every hop of the trace is there: services deliver their parts at different times.
@@ -118,47 +168,46 @@ async fn whole_trace(store: &Traces, id: &str) -> anyhow::Result<Trace> {
             }
             Err(state) => Look::NotYet(state),
         },
-    })
-    .await;
-    match settled.outcome {
-        Outcome::Passed(_) => found.context("a trace that holds is there"),
-        Outcome::Failed(state) | Outcome::Skipped(state) => {
-            bail!("the trace is not whole after {ARRIVAL:?}: {state}")
-        }
-    }
+    });
+    arrived(settled.await, "the trace is not whole")?;
+    found.context("a trace that holds is there")
 }
 
 /// Lines take another way than spans: the trace may be there first.
-async fn arrived_logs(target: &Target, trace: &Trace, id: &str) -> anyhow::Result<Vec<Remark>> {
+async fn arrived_logs(store: &Logs, trace: &Trace, id: &str) -> anyhow::Result<Vec<Remark>> {
     let mut found = Vec::new();
     let settled = poll(ARRIVAL, PAUSE, async || {
-        match logs(target, trace, id).await {
+        match logs(store, trace, id).await {
             Err(error) => Look::NotYet(format!("{error:#}")),
-            Ok(logs) if logs.is_empty() => Look::NotYet("no log line".to_owned()),
+            Ok(logs) if logs.is_empty() => Look::NotYet(format!("{} has none", store.describe())),
             Ok(logs) => {
                 found = logs;
                 Look::Holds(String::new())
             }
         }
-    })
-    .await;
+    });
+    arrived(settled.await, "the order has no log lines")?;
+    Ok(found)
+}
+
+fn arrived(settled: Settled, what: &str) -> anyhow::Result<()> {
     match settled.outcome {
-        Outcome::Passed(_) => Ok(found),
+        Outcome::Passed(_) => Ok(()),
         Outcome::Failed(state) | Outcome::Skipped(state) => {
-            bail!("the order's log lines are not in Loki: {state}")
+            bail!("{what} after {ARRIVAL:?}: {state}")
         }
     }
 }
 
-/// One lane only: the other holds the same lines.
-async fn logs(target: &Target, trace: &Trace, id: &str) -> anyhow::Result<Vec<Remark>> {
+/// Of one log pipeline only: the other has the same lines.
+async fn logs(store: &Logs, trace: &Trace, id: &str) -> anyhow::Result<Vec<Remark>> {
     let at = |nanoseconds: Option<u64>| {
         SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds.unwrap_or_default())
     };
-    let from = at(trace.spans.iter().map(|span| span.start).min()) - MARGIN;
+    let from = at(trace.spans.iter().map(|span| span.start).min());
+    let from = from.checked_sub(MARGIN).unwrap_or(from);
     let until = at(trace.spans.iter().map(|span| span.end).max()) + MARGIN;
-    let query = format!(r#"{{lane="otlp"}} | trace_id="{id}""#);
-    let lines = target.loki()?.query(&query, from, until).await?;
+    let lines = store.by_trace(id, from, until).await?;
     Ok(lines.iter().map(remark).collect())
 }
 
@@ -169,19 +218,19 @@ fn remark(line: &LogLine) -> Remark {
         &line.text,
         line.meta("exception_message"),
     ];
-    let told: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     Remark {
         at: line.at,
         span_id: line.meta("span_id").to_owned(),
         level: line.meta("severity_text").to_owned(),
-        text: told.join(": "),
+        text: parts.join(": "),
     }
 }
 
 /// Shown once they count the order: they leave their services at intervals.
 async fn metrics(target: &Target, placed: SystemTime, out: &mut impl Write) -> anyhow::Result<()> {
     let prometheus = target.prometheus()?;
-    // Two services tell of it, each in its own time.
+    // Two services export its metrics, each in its own interval.
     let newer = format!(
         r#"timestamp(shop_orders_total) >= {placed:.3}
             and on () timestamp(http_server_request_duration_seconds_count{{service_name="gateway",http_route="/api/orders"}}) >= {placed:.3}"#,
@@ -195,12 +244,10 @@ async fn metrics(target: &Target, placed: SystemTime, out: &mut impl Write) -> a
         }
     })
     .await;
-    if let Outcome::Failed(state) = exported.outcome {
-        bail!("the order is in no metric: {state}");
-    }
+    arrived(exported, "the order is in no metric")?;
     for (name, promql) in QUERIES {
         let value = match prometheus.query(promql).await?.first() {
-            Some(sample) => format!("{:.3}", sample.value),
+            Some(sample) => shown(sample.value),
             None => "none".to_owned(),
         };
         writeln!(out, "{name:<27} {value:>9}   {promql}")?;
@@ -208,31 +255,77 @@ async fn metrics(target: &Target, placed: SystemTime, out: &mut impl Write) -> a
     Ok(())
 }
 
-fn links(target: &Target, store: &Traces, id: &str, out: &mut impl Write) -> anyhow::Result<()> {
+/// Counts without decimals, as a point or comma with three digits after it reads as thousands; other numbers with three digits.
+fn shown(value: f64) -> String {
+    let digits = match value.abs() {
+        _ if value.fract() == 0.0 => 0,
+        size if size < 1.0 => 3,
+        _ => 2,
+    };
+    format!("{value:.digits$}")
+}
+
+fn links(
+    target: &Target,
+    store: &Traces,
+    lines: &Logs,
+    id: &str,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let at = &target.addresses;
-    writeln!(out)?;
-    writeln!(out, "shop        {}", at.gateway)?;
+    let archived = |directory: &Path| format!("just trace {id}   ({})", directory.display());
+    let trace = match store {
+        Traces::Tempo(_) => format!("{}/api/traces/{id}", at.tempo),
+        Traces::Archive(archive) => archived(archive.directory()),
+    };
+    let query = "query=%7Blane%3D%22otlp%22%7D%7Ctrace_id%3D%22";
+    let logs = match lines {
+        Logs::Loki(_) => format!("{}/loki/api/v1/query_range?{query}{id}%22", at.loki),
+        Logs::Archive(archive) => archived(archive.directory()),
+    };
+    writeln!(out, "\nshop        {}", at.gateway)?;
     if let Some(grafana) = &at.grafana {
         writeln!(out, "Grafana     {grafana}")?;
     }
-    match store {
-        Traces::Tempo(_) => writeln!(out, "trace       {}/api/traces/{id}", at.tempo)?,
-        Traces::Archive(archive) => writeln!(
-            out,
-            "trace       just trace {id}   ({})",
-            archive.directory().display()
-        )?,
-    }
-    writeln!(
-        out,
-        "logs        {}/loki/api/v1/query_range?query=%7Blane%3D%22otlp%22%7D%7Ctrace_id%3D%22{id}%22",
-        at.loki
-    )?;
-    writeln!(
-        out,
-        "metrics     {}/api/v1/query?query=http_requests_total",
-        at.prometheus
-    )?;
+    writeln!(out, "trace       {trace}\nlogs        {logs}")?;
+    let query = "/api/v1/query?query=http_requests_total";
+    writeln!(out, "metrics     {}{query}", at.prometheus)?;
     writeln!(out, "zpages      {}/debug/pipelinez", at.collector_zpages)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_no_decimals_and_other_numbers_few() {
+        for (value, text) in [
+            (48.0, "48"),
+            (0.0, "0"),
+            (37.5, "37.50"),
+            (0.02345, "0.023"),
+        ] {
+            assert_eq!(shown(value), text);
+        }
+    }
+
+    #[test]
+    fn an_answer_and_a_log_line_say_whether_the_trace_is_sampled() {
+        let with = |flags| format!("00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-{flags}");
+        assert_eq!(
+            ["01", "03", "00"].map(|f| is_sampled(&with(f))),
+            [true, true, false]
+        );
+        let line = |flags: &str| LogLine {
+            at: 0,
+            labels: Default::default(),
+            metadata: [("flags".to_owned(), flags.to_owned())].into(),
+            text: String::new(),
+        };
+        assert_eq!(
+            ["1", "3", "0", ""].map(|f| is_unsampled(&line(f))),
+            [false, false, true, true]
+        );
+    }
 }

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use contract::Registry;
-use stack::{Addresses, Instance, Topology, TraceStore};
+use stack::{Addresses, Instance, LogStore, Topology, TraceStore};
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::backend::{Archive, Collector, Loki, Prometheus, Tempo, Traces};
+use crate::backend::{Archive, Collector, LogArchive, Logs, Loki, Prometheus, Tempo, Traces};
 use crate::check::{Baseline, Scene};
 use crate::claims::{Artifacts, environment, promtool};
 use crate::drive::{Driven, Driver};
@@ -22,6 +22,7 @@ pub struct Target {
     root: PathBuf,
     pub addresses: Addresses,
     store: TraceStore,
+    log_store: LogStore,
     /// How often metrics leave the services and the Collector's connectors.
     interval: Duration,
     /// The names of `.env` with the values they are shipped with, and those of this instance.
@@ -65,6 +66,7 @@ impl Target {
             root: root.to_owned(),
             addresses: instance.addresses(),
             store: instance.traces(),
+            log_store: instance.logs(),
             interval: interval(instance)?,
             pids,
             present,
@@ -120,6 +122,29 @@ impl Target {
                 Traces::Archive(archive(directory)?)
             }
             _ => Traces::Tempo(tempo),
+        })
+    }
+
+    pub async fn logs_from_now(&self) -> anyhow::Result<Logs> {
+        self.logs(LogArchive::from_now).await
+    }
+
+    pub async fn logs_of(&self, id: &str) -> anyhow::Result<Logs> {
+        self.logs(|directory| Ok(LogArchive::of_trace(directory, id)))
+            .await
+    }
+
+    /// Loki if one answers, whoever started it.
+    async fn logs(
+        &self,
+        archive: impl FnOnce(&Path) -> anyhow::Result<LogArchive>,
+    ) -> anyhow::Result<Logs> {
+        let loki = self.loki()?;
+        Ok(match &self.log_store {
+            LogStore::Archive(directory) if loki.ready().await.is_err() => {
+                Logs::Archive(archive(directory)?)
+            }
+            _ => Logs::Loki(loki),
         })
     }
 

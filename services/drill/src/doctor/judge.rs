@@ -285,7 +285,7 @@ impl Judge<'_> {
     /// Where something of a service arrived since the order: that one is enough, the branches are judged for themselves.
     fn seen_at(&self, service: &str) -> Vec<&'static str> {
         let facts = self.facts;
-        let in_trace = |trace: &Trace| trace.spans.iter().any(|span| span.service == service);
+        let in_trace = |trace: &Trace| trace.spans.iter().any(|span| span.service() == service);
         let in_lines = |lines: &Vec<LogLine>| {
             let mut otlp = lines.iter().filter(|line| !is_of_file(line));
             otlp.any(|line| line.label("service_name") == service)
@@ -347,12 +347,12 @@ impl Judge<'_> {
             .flat_map(|trace| &trace.spans);
         let points = self.facts.newest.iter().flatten();
         let new = points.filter(|(_, at)| **at >= self.began());
-        let names: BTreeSet<&String> = spans
-            .map(|span| &span.service)
-            .chain(new.map(|(name, _)| name))
-            .filter(|name| !SERVICES.contains(&name.as_str()))
+        let names: BTreeSet<&str> = spans
+            .map(Span::service)
+            .chain(new.map(|(name, _)| name.as_str()))
+            .filter(|name| !SERVICES.contains(name))
             .collect();
-        names.into_iter().cloned().collect()
+        names.into_iter().map(str::to_owned).collect()
     }
 
     /// Every span of the order lies within its request, give or take.
@@ -375,7 +375,7 @@ impl Judge<'_> {
                     Err(behind) => format!("{:.0} s behind", behind.duration().as_secs_f64()),
                 };
                 Err((
-                    format!("the clock of {} is {distance}", span.service),
+                    format!("the clock of {} is {distance}", span.service()),
                     "timedatectl set-ntp true".to_owned(),
                 ))
             }
@@ -480,7 +480,7 @@ fn is_of_file(line: &LogLine) -> bool {
 
 /// A part of each service, in one tree.
 fn whole(trace: &Trace) -> Result<String, String> {
-    let services: BTreeSet<&str> = trace.spans.iter().map(|span| &*span.service).collect();
+    let services: BTreeSet<&str> = trace.services();
     match SERVICES
         .iter()
         .find(|service| !services.contains(**service))

@@ -59,7 +59,7 @@ impl Filter {
 impl Condition {
     fn holds(&self, span: &Span) -> bool {
         let status = match span.status {
-            Status::Error => "error",
+            Status::Error(_) => "error",
             Status::Ok => "ok",
             Status::Unset => "unset",
         };
@@ -72,9 +72,9 @@ impl Condition {
                     Is::Equal | Is::Unequal => false,
                 };
             }
-            Field::Service => Some(span.service.clone()),
+            Field::Service => Some(span.service().to_owned()),
             Field::Name => Some(span.name.clone()),
-            Field::Kind => Some(span.kind.word().to_lowercase()),
+            Field::Kind => Some(span.kind.to_string().to_lowercase()),
             Field::Status => Some(status.to_owned()),
             Field::Attribute(key) => span.attribute(key),
         };
@@ -132,25 +132,14 @@ fn duration(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
     use verify::trace::Kind;
 
     fn span() -> Span {
-        Span {
-            trace_id: "a".into(),
-            span_id: "b".into(),
-            parent_id: None,
-            service: "order".into(),
-            scope: String::new(),
-            kind: Kind::Client,
-            name: "GET /products/{id}".into(),
-            start: 0,
-            end: 2_000_000_000,
-            status: Status::Error,
-            attributes: [("error.type".to_owned(), json!("500"))].into(),
-            events: vec![],
-            links: vec![],
-        }
+        let mut span = Span::of_service("order", Kind::Client, "GET /products/{id}");
+        (span.start, span.end) = (0, 2_000_000_000);
+        span.status = Status::Error(String::new());
+        span.attributes.insert("error.type".into(), "500".into());
+        span
     }
 
     #[test]

@@ -8,7 +8,7 @@ use drill::place::Place;
 use drill::shop::Answer;
 use serde_json::{Value, json};
 use verify::backend::LogLine;
-use verify::trace::{Kind, Span, Status, Trace};
+use verify::trace::{Kind, Span, Trace};
 
 const COMPONENTS: [&str; 9] = [
     "product",
@@ -28,19 +28,10 @@ fn began() -> SystemTime {
 
 fn span(service: &str) -> Span {
     Span {
-        trace_id: "a".into(),
         span_id: service.into(),
-        parent_id: None,
-        service: service.into(),
-        scope: String::new(),
-        kind: Kind::Server,
-        name: "x".into(),
         start: 1_800_000_000_010_000_000,
         end: 1_800_000_000_020_000_000,
-        status: Status::Unset,
-        attributes: BTreeMap::new(),
-        events: vec![],
-        links: vec![],
+        ..Span::of_service(service, Kind::Server, "x")
     }
 }
 

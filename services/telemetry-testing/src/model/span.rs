@@ -7,6 +7,7 @@ use opentelemetry_proto::tonic::trace::v1 as wire;
 use serde::Serialize;
 
 use super::value::{self, Attributes, Scope, Value};
+use crate::terminal::escape;
 
 /// One exported span. Ids are lower-case hex, times are nanoseconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -120,9 +121,10 @@ impl Span {
         })
     }
 
-    /// `SERVER POST /api/orders [gateway]`.
+    /// `SERVER POST /api/orders [gateway]`, safe to print.
     pub fn title(&self) -> String {
-        format!("{} {} [{}]", self.kind, self.name, self.service())
+        let (name, service) = (escape(&self.name), escape(self.service()));
+        format!("{} {name} [{service}]", self.kind)
     }
 }
 

@@ -82,8 +82,9 @@ impl Attributes {
         self.get(key).is_some()
     }
 
-    /// Appends; a value that `key` has already stays.
+    /// Replaces what `key` has already.
     pub fn insert(&mut self, key: String, value: Value) {
+        self.0.retain(|(other, _)| *other != key);
         self.0.push((key, value));
     }
 
@@ -154,7 +155,7 @@ macro_rules! value_from {
     )+};
 }
 
-value_from!(&str => String, String => String, bool => Bool, i64 => Int, u16 => Int, f64 => Double);
+value_from!(&str => String, String => String, bool => Bool, i64 => Int, i32 => Int, u16 => Int, f64 => Double);
 
 // === from the wire ===
 

@@ -10,8 +10,7 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
 use telemetry_testing::{Behaviour, Signal, Sink, poll_async};
 
-use crate::matcher::counter;
-use crate::wire::{self, Sender};
+use crate::wire::{self, Sender, counter};
 
 #[tokio::test]
 async fn a_refusal_has_its_status_and_retry_after_and_keeps_nothing() {

@@ -38,22 +38,20 @@ INTERNAL root [shop]
 }
 
 #[test]
-fn a_failed_span_is_marked() {
+fn what_is_wrong_with_a_tree_is_shown_where_it_is_wrong() {
     let mut failed = span("root", 1, 0);
     failed.status = Status::Error(String::new());
     failed.kind = Kind::Server;
     check(&[failed], "SERVER root [shop] ERROR\n");
-}
 
-#[test]
-fn a_missing_parent_is_shown_where_it_is_missing() {
+    let orphans = [
+        span("root", 1, 0),
+        span("b", 3, 9),
+        span("a", 4, 9),
+        span("c", 5, 3),
+    ];
     check(
-        &[
-            span("root", 1, 0),
-            span("b", 3, 9),
-            span("a", 4, 9),
-            span("c", 5, 3),
-        ],
+        &orphans,
         "
 (parent not received)
   INTERNAL a [shop]
@@ -62,24 +60,16 @@ fn a_missing_parent_is_shown_where_it_is_missing() {
 INTERNAL root [shop]
 ",
     );
-}
-
-#[test]
-fn a_parent_in_another_trace_is_no_parent() {
-    let mut other = span("child", 2, 1);
-    other.trace_id = "cd".repeat(16);
+    let mut other_trace = span("child", 2, 1);
+    other_trace.trace_id = "cd".repeat(16);
     check(
-        &[span("root", 1, 0), other],
+        &[span("root", 1, 0), other_trace],
         "
 (parent not received)
   INTERNAL child [shop]
 INTERNAL root [shop]
 ",
     );
-}
-
-#[test]
-fn parents_that_form_a_loop_are_not_lost() {
     check(
         &[span("a", 1, 2), span("b", 2, 1)],
         "
@@ -88,10 +78,13 @@ fn parents_that_form_a_loop_are_not_lost() {
     INTERNAL b [shop]
 ",
     );
-}
-
-#[test]
-fn an_id_is_checked_by_its_shape() {
+    check(
+        &[span("a", 1, 0), span("b", 1, 0)],
+        "
+INTERNAL a [shop] (span id used twice)
+INTERNAL b [shop] (span id used twice)
+",
+    );
     let mut zero = span("zero", 0, 0);
     zero.trace_id = "00".repeat(16);
     check(
@@ -104,16 +97,5 @@ fn an_id_is_checked_by_its_shape() {
     check(
         &[short],
         "INTERNAL short [shop] (malformed span id \"12\")\n",
-    );
-}
-
-#[test]
-fn a_span_id_used_twice_is_noted() {
-    check(
-        &[span("a", 1, 0), span("b", 1, 0)],
-        "
-INTERNAL a [shop] (span id used twice)
-INTERNAL b [shop] (span id used twice)
-",
     );
 }

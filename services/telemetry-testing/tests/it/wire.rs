@@ -16,7 +16,9 @@ use opentelemetry_proto::tonic::common::v1::{
     AnyValue, InstrumentationScope, KeyValue, any_value::Value,
 };
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
-use opentelemetry_proto::tonic::metrics::v1::{Metric, ResourceMetrics, ScopeMetrics};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
+};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
@@ -153,4 +155,25 @@ fn scope() -> Option<InstrumentationScope> {
         version: "1.2.3".to_owned(),
         ..Default::default()
     })
+}
+
+pub(crate) fn counter(name: &str, attributes: &[KeyValue], value: i64, time: u64) -> Metric {
+    use opentelemetry_proto::tonic::metrics::v1::{Sum, metric::Data, number_data_point as number};
+
+    let point = NumberDataPoint {
+        attributes: attributes.to_vec(),
+        time_unix_nano: time,
+        value: Some(number::Value::AsInt(value)),
+        ..Default::default()
+    };
+    Metric {
+        name: name.to_owned(),
+        unit: "{order}".to_owned(),
+        data: Some(Data::Sum(Sum {
+            data_points: vec![point],
+            aggregation_temporality: 2,
+            is_monotonic: true,
+        })),
+        ..Default::default()
+    }
 }

@@ -88,37 +88,26 @@ fn read_labels(mut rest: &str) -> Option<(BTreeMap<String, String>, &str)> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = r#"# HELP otelcol_exporter_sent_spans Number of spans
-# TYPE otelcol_exporter_sent_spans counter
+    #[test]
+    fn samples_are_found_by_name_and_label_between_lines_that_are_none() {
+        let text = r#"# HELP otelcol_exporter_sent_spans Number of spans
 otelcol_exporter_sent_spans{exporter="otlp_http/tempo",note="a \"quoted\", {odd} one"} 42
+no value
+broken{exporter="open 7
+broken{exporter="x"} seven
 otelcol_exporter_sent_spans{exporter="debug"} 1.5e+01
 otelcol_process_uptime 12.5
-"#;
-
-    #[test]
-    fn samples_are_found_by_name_and_label() {
-        let scrape = Exposition::parse(TEXT);
-        assert_eq!(
-            scrape.sum(
-                "otelcol_exporter_sent_spans",
-                &[("exporter", "otlp_http/tempo")]
-            ),
-            42.0
-        );
+otelcol_exporter_sent_spans{expor"#;
+        let scrape = Exposition::parse(text);
+        let tempo = [("exporter", "otlp_http/tempo")];
+        assert_eq!(scrape.sum("otelcol_exporter_sent_spans", &tempo), 42.0);
         assert_eq!(scrape.sum("otelcol_exporter_sent_spans", &[]), 57.0);
         assert_eq!(scrape.sum("otelcol_process_uptime", &[]), 12.5);
-    }
-
-    #[test]
-    fn a_quoted_value_may_hold_quotes_commas_and_braces() {
-        let scrape = Exposition::parse(TEXT);
-        let sample = scrape
-            .of(
-                "otelcol_exporter_sent_spans",
-                &[("exporter", "otlp_http/tempo")],
-            )
-            .next()
-            .unwrap();
-        assert_eq!(sample.labels["note"], r#"a "quoted", {odd} one"#);
+        assert_eq!(scrape.of("broken", &[]).count(), 0);
+        let mut samples = scrape.of("otelcol_exporter_sent_spans", &tempo);
+        assert_eq!(
+            samples.next().unwrap().labels["note"],
+            r#"a "quoted", {odd} one"#
+        );
     }
 }

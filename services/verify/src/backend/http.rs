@@ -1,11 +1,11 @@
-//! One base address and the errors an operator can act on: the address asked and what came back.
+//! One base address and the errors an operator can act on: the address asked and what was returned.
 
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-/// A query that takes longer is answered by its row's next look.
+/// A query that takes longer is repeated by its row.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug)]
@@ -18,12 +18,9 @@ pub struct Http {
 
 impl Http {
     pub fn new(base: &str) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .build()
-            .context("the HTTP client could not be built")?;
+        let client = reqwest::Client::builder().timeout(TIMEOUT).build();
         Ok(Self {
-            client,
+            client: client.context("the HTTP client could not be built")?,
             base: base.trim_end_matches('/').to_owned(),
         })
     }
@@ -32,16 +29,10 @@ impl Http {
         &self.base
     }
 
+    /// The body; bytes that are no UTF-8 become replacement characters.
     pub async fn text(&self, path: &str) -> anyhow::Result<String> {
         let (status, body) = self.fetch(path, &[], &[]).await?;
-        if status != 200 {
-            bail!(
-                "{}{path} answered {status}: {}",
-                self.base,
-                first_line(&body)
-            );
-        }
-        Ok(body)
+        self.of_200(path, status, body)
     }
 
     pub async fn json(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
@@ -55,39 +46,35 @@ impl Http {
         headers: &[(&'static str, &'static str)],
     ) -> anyhow::Result<Value> {
         let (status, body) = self.fetch(path, query, headers).await?;
-        if status != 200 {
-            bail!(
-                "{}{path} answered {status}: {}",
-                self.base,
-                first_line(&body)
-            );
-        }
-        serde_json::from_str(&body).with_context(|| {
-            format!(
-                "{}{path} answered no JSON: {}",
-                self.base,
-                first_line(&body)
-            )
-        })
+        self.parse(path, &self.of_200(path, status, body)?)
     }
 
     /// `None` for 404: what is asked for does not exist (yet).
     pub async fn json_if_found(&self, path: &str) -> anyhow::Result<Option<Value>> {
-        let (status, body) = self.fetch(path, &[], &[]).await?;
-        match status {
-            200 => Ok(Some(serde_json::from_str(&body)?)),
-            404 => Ok(None),
-            _ => bail!(
-                "{}{path} answered {status}: {}",
-                self.base,
-                first_line(&body)
-            ),
+        match self.fetch(path, &[], &[]).await? {
+            (404, _) => Ok(None),
+            (status, body) => Ok(Some(self.parse(path, &self.of_200(path, status, body)?)?)),
         }
     }
 
-    /// What it answers, whatever that says.
+    /// The status of the response, whichever it is.
     pub async fn status(&self, path: &str) -> anyhow::Result<u16> {
         Ok(self.fetch(path, &[], &[]).await?.0)
+    }
+
+    fn of_200(&self, path: &str, status: u16, body: String) -> anyhow::Result<String> {
+        if status != 200 {
+            let line = first_line(&body);
+            bail!("{}{path} answered {status}: {line}", self.base);
+        }
+        Ok(body)
+    }
+
+    fn parse(&self, path: &str, body: &str) -> anyhow::Result<Value> {
+        serde_json::from_str(body).with_context(|| {
+            let line = first_line(body);
+            format!("{}{path} answered no JSON: {line}", self.base)
+        })
     }
 
     async fn fetch(
@@ -106,11 +93,9 @@ impl Http {
             Err(error) => bail!("{} does not answer: {}", self.base, root_cause(&error)),
         };
         let status = answer.status().as_u16();
-        let body = answer
-            .text()
-            .await
-            .with_context(|| format!("{url} broke off its answer"))?;
-        Ok((status, body))
+        let body = answer.bytes().await;
+        let body = body.with_context(|| format!("{url} broke off its answer"))?;
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 }
 

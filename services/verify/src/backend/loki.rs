@@ -5,9 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::Http;
-use super::Sample;
 use super::prometheus::{labels, newest, words};
+use super::{Sample, backend};
 
 /// Loki refuses more lines than this in one answer (`max_entries_limit_per_query`).
 const LIMIT: usize = 5000;
@@ -28,10 +27,7 @@ pub enum Answered {
     Series(Vec<Sample>),
 }
 
-#[derive(Clone, Debug)]
-pub struct Loki {
-    http: Http,
-}
+backend!(Loki, "/ready");
 
 // === impl LogLine ===
 
@@ -48,20 +44,6 @@ impl LogLine {
 // === impl Loki ===
 
 impl Loki {
-    pub fn new(base: &str) -> anyhow::Result<Self> {
-        Ok(Self {
-            http: Http::new(base)?,
-        })
-    }
-
-    pub fn base(&self) -> &str {
-        self.http.base()
-    }
-
-    pub async fn ready(&self) -> anyhow::Result<()> {
-        self.http.text("/ready").await.map(drop)
-    }
-
     /// All lines in the window, oldest first, page by page.
     pub async fn query(
         &self,
@@ -140,33 +122,14 @@ impl Loki {
         let mut query = vec![("start", start.as_str())];
         query.extend(selector.map(|selector| ("query", selector)));
         let path = format!("/loki/api/v1/label/{label}/values");
-        Ok(words(&self.http.json(&path, &query).await?))
-    }
-
-    /// The labels of each stream that matches `selector` since `since`.
-    pub async fn streams(
-        &self,
-        selector: &str,
-        since: SystemTime,
-    ) -> anyhow::Result<Vec<BTreeMap<String, String>>> {
-        let start = nanoseconds(since).to_string();
-        let answer = self
-            .http
-            .json(
-                "/loki/api/v1/series",
-                &[("match[]", selector), ("start", &start)],
-            )
-            .await?;
-        let streams = answer["data"].as_array().into_iter().flatten();
-        Ok(streams.map(labels).collect())
+        Ok(words(&self.get(&path, &query).await?))
     }
 
     /// The label names that exist since `since`: what Grafana's label browser lists.
     pub async fn label_names(&self, since: SystemTime) -> anyhow::Result<BTreeSet<String>> {
         let start = nanoseconds(since).to_string();
         let answer = self
-            .http
-            .json("/loki/api/v1/labels", &[("start", &start)])
+            .get("/loki/api/v1/labels", &[("start", &start)])
             .await?;
         Ok(words(&answer))
     }
@@ -196,7 +159,7 @@ fn lines(answer: &Value, parts: &[&str]) -> Vec<LogLine> {
     found
 }
 
-fn nanoseconds(at: SystemTime) -> u64 {
+pub(super) fn nanoseconds(at: SystemTime) -> u64 {
     let since = at
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::Value;
 
-use super::Http;
+use super::backend;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
@@ -28,34 +28,14 @@ pub struct ScrapeTarget {
     pub error: String,
 }
 
-#[derive(Clone, Debug)]
-pub struct Prometheus {
-    http: Http,
-}
+backend!(Prometheus, "/-/ready");
 
 // === impl Prometheus ===
 
 impl Prometheus {
-    pub fn new(base: &str) -> anyhow::Result<Self> {
-        Ok(Self {
-            http: Http::new(base)?,
-        })
-    }
-
-    pub fn base(&self) -> &str {
-        self.http.base()
-    }
-
-    pub async fn ready(&self) -> anyhow::Result<()> {
-        self.http.text("/-/ready").await.map(drop)
-    }
-
     /// An instant query, now.
     pub async fn query(&self, promql: &str) -> anyhow::Result<Vec<Sample>> {
-        let answer = self
-            .http
-            .json("/api/v1/query", &[("query", promql)])
-            .await?;
+        let answer = self.get("/api/v1/query", &[("query", promql)]).await?;
         samples(&answer).with_context(|| format!("PromQL {promql}"))
     }
 
@@ -97,15 +77,14 @@ impl Prometheus {
             ("end", &end),
             ("step", &step),
         ];
-        let answer = self.http.json("/api/v1/query_range", &query).await?;
+        let answer = self.get("/api/v1/query_range", &query).await?;
         Ok(newest(&answer))
     }
 
     /// The tree that Prometheus itself makes of a query; `Err` is its words about a query that is none.
     pub async fn parse(&self, promql: &str) -> anyhow::Result<Value> {
         let answer = self
-            .http
-            .json("/api/v1/parse_query", &[("query", promql)])
+            .get("/api/v1/parse_query", &[("query", promql)])
             .await?;
         Ok(answer["data"].clone())
     }
@@ -117,7 +96,7 @@ impl Prometheus {
         since: SystemTime,
     ) -> anyhow::Result<BTreeSet<String>> {
         let query = [("match[]", selector), ("start", &seconds(since))];
-        let answer = self.http.json("/api/v1/labels", &query).await?;
+        let answer = self.get("/api/v1/labels", &query).await?;
         Ok(words(&answer))
     }
 
@@ -132,12 +111,12 @@ impl Prometheus {
         let mut query = vec![("start", start.as_str())];
         query.extend(selector.map(|selector| ("match[]", selector)));
         let path = format!("/api/v1/label/{label}/values");
-        Ok(words(&self.http.json(&path, &query).await?))
+        Ok(words(&self.get(&path, &query).await?))
     }
 
     /// The rules that it has loaded: name, and why one could not be evaluated.
     pub async fn rules(&self) -> anyhow::Result<Vec<(String, String)>> {
-        let answer = self.http.json("/api/v1/rules", &[]).await?;
+        let answer = self.get("/api/v1/rules", &[]).await?;
         let groups = answer["data"]["groups"].as_array().into_iter().flatten();
         let rules = groups.flat_map(|group| group["rules"].as_array().into_iter().flatten());
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -154,8 +133,7 @@ impl Prometheus {
         let start = seconds(since);
         let end = seconds(SystemTime::now());
         let answer = self
-            .http
-            .json(
+            .get(
                 "/api/v1/query_exemplars",
                 &[("query", promql), ("start", &start), ("end", &end)],
             )
@@ -164,10 +142,7 @@ impl Prometheus {
     }
 
     pub async fn targets(&self) -> anyhow::Result<Vec<ScrapeTarget>> {
-        let answer = self
-            .http
-            .json("/api/v1/targets", &[("state", "active")])
-            .await?;
+        let answer = self.get("/api/v1/targets", &[("state", "active")]).await?;
         Ok(targets(&answer))
     }
 }
@@ -181,17 +156,20 @@ fn samples(answer: &Value) -> anyhow::Result<Vec<Sample>> {
             value,
         }]);
     }
-    data["result"]
-        .as_array()
-        .context("no result list")?
+    let series = data["result"].as_array().context("no result list")?;
+    let samples: Vec<Sample> = series
         .iter()
-        .map(|series| {
-            Ok(Sample {
+        .filter_map(|series| {
+            Some(Sample {
                 labels: labels(&series["metric"]),
-                value: number(&series["value"][1]).context("a sample without a number")?,
+                value: number(&series["value"][1])?,
             })
         })
-        .collect()
+        .collect();
+    if samples.is_empty() && !series.is_empty() {
+        bail!("{} samples without a number", series.len());
+    }
+    Ok(samples)
 }
 
 pub(super) fn newest(answer: &Value) -> Vec<Sample> {
@@ -283,7 +261,18 @@ mod tests {
     }
 
     #[test]
-    fn a_series_without_any_number_is_no_data() {
+    fn a_sample_that_cannot_be_read_takes_no_other_with_it() {
+        let histogram = json!({"metric": {}, "histogram": [1, {}]});
+        let answer = |result| json!({"data": {"resultType": "vector", "result": result}});
+        let found = samples(&answer(
+            json!([histogram, {"metric": {}, "value": [1, "3"]}]),
+        ));
+        assert_eq!(found.unwrap().len(), 1);
+        assert!(
+            samples(&answer(json!([histogram]))).is_err(),
+            "not 0 samples"
+        );
+        assert!(samples(&json!({"status": "error"})).is_err());
         let answer = json!({"data": {"result": [{"metric": {"a": "b"}, "values": [[1, "NaN"]]},
             {"metric": {"a": "c"}, "values": [[1, "2"], [2, "NaN"]]}]}});
         let found = newest(&answer);
@@ -291,21 +280,12 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_results_is_an_error_and_not_an_empty_vector() {
-        assert!(samples(&json!({"status": "error"})).is_err());
-    }
-
-    #[test]
-    fn an_exemplar_knows_its_trace_and_its_series() {
+    fn exemplars_have_their_trace_and_targets_their_error() {
         let answer = json!({"data": [{"seriesLabels": {"service_name": "order"},
             "exemplars": [{"labels": {"trace_id": "ab", "span_id": "cd"}, "value": "0.1"}]}]});
         let found = exemplars(&answer);
         assert_eq!(found[0].trace_id, "ab");
         assert_eq!(found[0].series["service_name"], "order");
-    }
-
-    #[test]
-    fn a_target_that_is_down_says_why() {
         let answer = json!({"data": {"activeTargets": [{"labels": {"job": "loki"}, "scrapeUrl": "http://x/metrics",
             "health": "down", "lastError": "connection refused"}]}});
         assert_eq!(targets(&answer)[0].error, "connection refused");

@@ -5,51 +5,28 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::Http;
-use crate::otlp;
-use crate::trace::Trace;
+use telemetry_testing::{Trace, json};
 
-#[derive(Clone, Debug)]
-pub struct Tempo {
-    http: Http,
-}
+use super::backend;
+
+backend!(Tempo, "/ready");
 
 // === impl Tempo ===
 
 impl Tempo {
-    pub fn new(base: &str) -> anyhow::Result<Self> {
-        Ok(Self {
-            http: Http::new(base)?,
-        })
-    }
-
-    pub fn base(&self) -> &str {
-        self.http.base()
-    }
-
-    pub async fn ready(&self) -> anyhow::Result<()> {
-        self.http.text("/ready").await.map(drop)
-    }
-
     pub async fn trace(&self, id: &str) -> anyhow::Result<Option<Trace>> {
-        let answer = self
-            .http
-            .json_if_found(&format!("/api/v2/traces/{id}"))
-            .await?;
-        Ok(answer
-            .map(|document| Trace::new(otlp::spans(&document)))
-            .filter(|trace| !trace.spans.is_empty()))
+        self.fetch(&format!("/api/v2/traces/{id}")).await
     }
 
     /// `/api/traces/{id}`, which older pages name; its list is called `batches`.
     pub async fn trace_by_old_address(&self, id: &str) -> anyhow::Result<Option<Trace>> {
-        let answer = self
-            .http
-            .json_if_found(&format!("/api/traces/{id}"))
-            .await?;
-        Ok(answer
-            .map(|document| Trace::new(otlp::spans(&document)))
-            .filter(|trace| !trace.spans.is_empty()))
+        self.fetch(&format!("/api/traces/{id}")).await
+    }
+
+    async fn fetch(&self, path: &str) -> anyhow::Result<Option<Trace>> {
+        let document = self.http.json_if_found(path).await?;
+        let spans = document.map(|document| json::spans(&document).items);
+        Ok(spans.filter(|spans| !spans.is_empty()).map(Trace::new))
     }
 
     /// The ids of the traces a TraceQL query finds.
@@ -61,19 +38,13 @@ impl Tempo {
         // Tempo takes whole seconds: round outwards.
         let start = seconds(since).saturating_sub(1).to_string();
         let end = (seconds(SystemTime::now() + Duration::from_secs(1)) + 1).to_string();
-        let answer = self
-            .http
-            .json(
-                "/api/search",
-                &[
-                    ("q", traceql),
-                    ("start", &start),
-                    ("end", &end),
-                    ("limit", "500"),
-                ],
-            )
-            .await?;
-        Ok(found(&answer))
+        let query = [
+            ("q", traceql),
+            ("start", &start),
+            ("end", &end),
+            ("limit", "500"),
+        ];
+        Ok(found(&self.get("/api/search", &query).await?))
     }
 
     /// How many series a TraceQL metrics query answers.
@@ -92,13 +63,13 @@ impl Tempo {
             ("end", &end),
             ("step", &step),
         ];
-        let answer = self.http.json("/api/metrics/query_range", &query).await?;
+        let answer = self.get("/api/metrics/query_range", &query).await?;
         Ok(answer["series"].as_array().map_or(0, Vec::len))
     }
 
     /// Every attribute that some span has, with its scope, and the intrinsics.
     pub async fn attributes(&self) -> anyhow::Result<BTreeSet<String>> {
-        let answer = self.http.json("/api/v2/search/tags", &[]).await?;
+        let answer = self.get("/api/v2/search/tags", &[]).await?;
         Ok(attributes(&answer))
     }
 }
@@ -140,14 +111,10 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn attributes_have_their_scope_and_intrinsics_none() {
+    fn attributes_have_their_scope_and_a_shortened_trace_id_is_made_whole() {
         let answer = json!({"scopes": [{"name": "span", "tags": ["http.route"]}, {"name": "intrinsic", "tags": ["kind"]}]});
         let expected = BTreeSet::from(["kind".to_owned(), "span.http.route".to_owned()]);
         assert_eq!(attributes(&answer), expected);
-    }
-
-    #[test]
-    fn a_shortened_trace_id_is_made_whole() {
         let answer = json!({"traces": [{"traceID": "f7651916cd43dd8448eb211c80319c"}]});
         assert!(found(&answer).contains("00f7651916cd43dd8448eb211c80319c"));
     }

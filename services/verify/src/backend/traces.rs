@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
+use telemetry_testing::Trace;
+
 use super::{Archive, Tempo};
-use crate::trace::Trace;
 
 #[derive(Debug)]
 pub enum Traces {
@@ -29,11 +30,18 @@ impl Traces {
                 let traceql = format!(r#"{{ link:traceID = "{id}" }}"#);
                 tempo.search(&traceql, since).await
             }
-            Self::Archive(archive) => Ok(archive
-                .select(|span| span.links.iter().any(|link| link == id))?
-                .into_iter()
-                .map(|span| span.trace_id)
-                .collect()),
+            Self::Archive(archive) => {
+                let spans = archive.select(|span| span.links.iter().any(|l| l.trace_id == id))?;
+                Ok(spans.into_iter().map(|span| span.trace_id).collect())
+            }
+        }
+    }
+
+    /// How many lines and spans of an archive could not be read so far.
+    pub fn skipped(&self) -> usize {
+        match self {
+            Self::Tempo(_) => 0,
+            Self::Archive(archive) => archive.skipped(),
         }
     }
 

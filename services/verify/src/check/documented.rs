@@ -106,7 +106,7 @@ pub(super) async fn spans(scene: &Scene) -> anyhow::Result<Look> {
     let mut business: BTreeMap<&str, &str> = BTreeMap::new();
     for span in traces.iter().flat_map(|trace| &trace.spans) {
         if span.kind == Kind::Internal {
-            business.insert(&span.name, &span.service);
+            business.insert(&span.name, span.service());
         } else if !scene
             .contract
             .is_edge_name(&span.name, |key| span.attribute(key))

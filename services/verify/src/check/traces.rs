@@ -5,7 +5,7 @@ use crate::claim::{Node, Shape};
 use crate::drive::Case;
 use crate::expectations::SERVICES;
 use crate::poll::Look;
-use crate::trace::{Kind, Span, Status, Trace};
+use crate::trace::{Kind, Span, Trace};
 
 pub(super) async fn search(scene: &Scene, traceql: &str, finds: &[Case]) -> anyhow::Result<Look> {
     let tempo = match scene.tempo() {
@@ -76,10 +76,10 @@ pub(crate) fn one_tree(trace: &Trace, least: usize) -> Judged {
     }
     for span in &trace.spans {
         match span.kind {
-            Kind::Server if span.parent_id.is_some() => {
-                let caller = trace
-                    .parent(span)
-                    .filter(|caller| caller.kind == Kind::Client && caller.service != span.service);
+            Kind::Server if span.parent_span_id.is_some() => {
+                let caller = trace.parent(span).filter(|caller| {
+                    caller.kind == Kind::Client && caller.service() != span.service()
+                });
                 caller.ok_or_else(|| {
                     format!("{} has no CLIENT parent in another service", span.title())
                 })?;
@@ -129,11 +129,11 @@ fn edge(trace: &Trace, parent: Node, child: Node) -> Judged {
 
 fn query(trace: &Trace, service: &str) -> Judged {
     let own = |span: &&Span| {
-        span.service == service
+        span.service() == service
             && span.is_database()
             && trace
                 .server_of(span)
-                .is_some_and(|server| server.service == service)
+                .is_some_and(|server| server.service() == service)
     };
     let Some(found) = trace.spans.iter().find(own) else {
         return Err(format!(
@@ -154,7 +154,9 @@ fn below(trace: &Trace, node: Node) -> Judged {
         return Err(format!("no {}; {}", node.title(), trace.outline()));
     };
     match trace.server_of(span) {
-        Some(server) if server.service == span.service => Ok(format!("below {}", server.title())),
+        Some(server) if server.service() == span.service() => {
+            Ok(format!("below {}", server.title()))
+        }
         other => Err(format!(
             "{} is below {:?}",
             span.title(),
@@ -175,7 +177,7 @@ fn span(trace: &Trace, node: Node, attributes: &[(&str, &str)], is_error: bool) 
                 node.title(),
                 span.attribute(key)
             );
-        } else if (span.status == Status::Error) != is_error {
+        } else if span.is_error() != is_error {
             seen = format!("{} has status {:?}", node.title(), span.status);
         } else {
             return Ok(format!("{}, status {:?}", node.title(), span.status));
@@ -205,7 +207,7 @@ fn no_error(trace: &Trace) -> Judged {
     if trace.roots().is_empty() {
         return Err(format!("no root yet; {}", trace.outline()));
     }
-    match trace.spans.iter().find(|span| span.status == Status::Error) {
+    match trace.spans.iter().find(|span| span.is_error()) {
         Some(span) => Err(format!("{} has an error", span.title())),
         None => Ok(format!("{} spans without an error", trace.spans.len())),
     }
@@ -222,11 +224,11 @@ fn links_caller(trace: &Trace, caller: &str) -> Judged {
     if root.trace_id == caller {
         return Err("the trace is the caller's".to_owned());
     }
-    if !root.links.iter().any(|link| link == caller) {
+    if !root.links.iter().any(|link| link.trace_id == caller) {
+        let links: Vec<&str> = root.links.iter().map(|l| l.trace_id.as_str()).collect();
         return Err(format!(
-            "{} links {:?} instead of {caller}",
-            root.title(),
-            root.links
+            "{} links {links:?} instead of {caller}",
+            root.title()
         ));
     }
     Ok(format!("{} links {caller}", root.title()))
@@ -262,7 +264,7 @@ pub(super) async fn abandoned(scene: &Scene) -> anyhow::Result<Look> {
         let server = trace
             .spans
             .iter()
-            .find(|span| span.service == service && span.kind == Kind::Server);
+            .find(|span| span.service() == service && span.kind == Kind::Server);
         let Some(server) = server else {
             return Ok(Look::NotYet(format!(
                 "no SERVER span of {service}; {}",
@@ -287,6 +289,7 @@ pub(super) async fn abandoned(scene: &Scene) -> anyhow::Result<Look> {
 mod tests {
     use super::*;
     use crate::trace::sample::span as made;
+    use telemetry_testing::{Attributes, Link};
 
     /// gateway SERVER → gateway CLIENT → order SERVER → order query, and one SERVER span each of the other two.
     fn whole() -> Vec<Span> {
@@ -348,7 +351,7 @@ mod tests {
         spans
             .iter_mut()
             .filter(|span| span.span_id == "c")
-            .for_each(|span| span.parent_id = Some("a".into()));
+            .for_each(|span| span.parent_span_id = Some("a".into()));
         let state = one_tree(&Trace::new(spans), 1).unwrap_err();
         assert!(state.contains("no CLIENT parent"), "{state}");
     }
@@ -402,7 +405,11 @@ mod tests {
     fn a_root_that_continues_the_caller_fails() {
         let mut spans = whole();
         assert!(links_caller(&Trace::new(spans.clone()), "ff").is_err());
-        spans[0].links.push("ff".into());
+        spans[0].links.push(Link {
+            trace_id: "ff".into(),
+            span_id: String::new(),
+            attributes: Attributes::default(),
+        });
         assert!(links_caller(&Trace::new(spans), "ff").is_ok());
     }
 }

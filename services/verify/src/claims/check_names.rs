@@ -76,7 +76,7 @@ pub(super) async fn check(scene: &Scene, language: Language, query: &str) -> Ver
             unknown.map(|name| format!("no span has the attribute {name}"))
         }
     };
-    unknown.map_or(Ok(()), |state| not_yet(state))
+    unknown.map_or(Ok(()), not_yet)
 }
 
 async fn metrics(scene: &Scene, promql: &str) -> Verdict<()> {

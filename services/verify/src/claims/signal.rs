@@ -90,7 +90,7 @@ async fn spans(scene: &Scene, field: &str, tags: &[(String, String)], query: &Qu
         }
     };
     let servers = trace.spans.iter().filter(|span| span.kind == Kind::Server);
-    let by_service: BTreeMap<&str, &Span> = servers.map(|span| (&*span.service, span)).collect();
+    let by_service: BTreeMap<&str, &Span> = servers.map(|span| (span.service(), span)).collect();
     let mut seen = Vec::new();
     for (service, span) in by_service {
         let values = values(span, tags);
@@ -121,7 +121,7 @@ async fn spans(scene: &Scene, field: &str, tags: &[(String, String)], query: &Qu
 /// What a link of a span may name: its tags as matchers, its ids, and the fields of the trace view.
 fn values(span: &Span, tags: &[(String, String)]) -> Values {
     let attribute = |key: &str| match key {
-        "service.name" => Some(span.service.clone()),
+        "service.name" => Some(span.service().to_owned()),
         key => span.attribute(key),
     };
     let matchers = tags.iter().filter_map(|(key, label)| {
@@ -134,7 +134,7 @@ fn values(span: &Span, tags: &[(String, String)]) -> Values {
         ("__span.spanId", span.span_id.clone()),
         ("traceID", span.trace_id.clone()),
         ("spanID", span.span_id.clone()),
-        ("serviceName", span.service.clone()),
+        ("serviceName", span.service().to_owned()),
         ("operationName", span.name.clone()),
     ];
     all.map(|(name, value)| (name.to_owned(), Value::One(value)))
