@@ -1,6 +1,6 @@
-//! Drives the shop through its public API and asks the real backends whether every claim holds.
+//! Drives the shop through its public API and asks the real backends whether every row holds.
 //!
-//! `expectations` is the table of claims, in the words of `claim`; `claims` adds those that the shipped files make.
+//! `expectations` lists the rows of `checks/*.yaml` and the comparisons; `claims` adds those that the shipped files make.
 //! `run` drives, asks and reports; `check` judges one row; `backend` asks Tempo, Loki, Prometheus, the Collector and its
 //! archive; `selftest` breaks a stack to see rows fail.
 
@@ -10,11 +10,8 @@ pub mod check;
 pub mod claim;
 pub mod claims;
 pub mod cli;
-pub mod drive;
 pub mod expectations;
 pub mod parity;
-pub mod poll;
-pub mod report;
 pub mod run;
 pub mod selftest;
 pub mod show;
@@ -23,3 +20,5 @@ pub mod survival;
 pub mod target;
 pub mod trace;
 pub mod view;
+
+pub use checks::{poll, report};

@@ -1,17 +1,18 @@
 //! A whole run: gate, baseline, drive, and then every row until it settles.
 
 use std::io::Write;
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
-use futures_util::StreamExt;
-use futures_util::stream;
+use checks::{Driven, Stage};
+use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use tokio::sync::Semaphore;
 
 use crate::check::{Baseline, Scene, epoch_seconds, live};
 use crate::claim::{Claim, Row};
 use crate::claims::sabotage::{Copy, FAULTS, Red};
 use crate::claims::{self, Counts};
-use crate::drive::Driven;
 use crate::expectations;
 use crate::poll::{Look, Settled, poll};
 use crate::report::{Line, Outcome, Report};
@@ -70,20 +71,16 @@ pub async fn run<W: Write>(
         }
     }
     report.say(format_args!("traces from {}", scene.traces.describe()))?;
-    judge(
-        &scene,
-        only(expectations::gates(), &wanted),
-        patience.gate,
-        report,
-    )
-    .await?;
+    let checks = Arc::clone(&scene.checks);
+    let of = |stage| only(expectations::rows(&checks, stage), &wanted);
+    judge(&scene, of(Stage::Gate), patience.gate, report).await?;
     if report.tally().failed > 0 {
         // What is not there does not come by waiting for its metrics.
         patience.baseline = Duration::ZERO;
     }
 
-    let counters = only(expectations::counters(), &wanted);
-    take_baseline(&mut scene, &counters, patience.baseline, report).await?;
+    let arriving = of(Stage::Arrive);
+    take_baseline(&mut scene, &arriving, patience.baseline, report).await?;
     match drive(&mut scene, target).await {
         Ok(driven) => scene.driven = driven,
         Err(error) => {
@@ -96,18 +93,48 @@ pub async fn run<W: Write>(
             return Ok(());
         }
     }
+    let ended = Instant::now();
     report.say(format_args!(
         "drove {} requests, marker {}",
         scene.driven.answers.len(),
         scene.driven.marker
     ))?;
 
-    let mut rows = expectations::arrivals(&scene.driven);
-    rows.extend(counters);
-    judge(&scene, only(rows, &wanted), patience.arrival, report).await?;
-    let closings = only(expectations::closings(), &wanted);
-    judge(&scene, closings, patience.closing, report).await?;
+    // Rows with a limit of their own come first, as their time runs from the end of the drive.
+    let (limited, others): (Vec<Row>, Vec<Row>) =
+        arriving.into_iter().partition(|row| within(row).is_some());
+    for outcome in timed(&scene, limited, ended).await {
+        report.add(outcome)?;
+    }
+    let mut rows = only(expectations::answers(&checks), &wanted);
+    rows.extend(others);
+    rows.extend(only(expectations::arriving(), &wanted));
+    judge(&scene, rows, patience.arrival, report).await?;
+    let mut rows = of(Stage::Close);
+    rows.extend(only(expectations::closing(&scene.lists.services), &wanted));
+    judge(&scene, rows, patience.closing, report).await?;
     shipped(&mut scene, target, &patience, wanted, report).await
+}
+
+fn within(row: &Row) -> Option<Duration> {
+    match &row.claim {
+        Claim::Check(check) => check.limit(),
+        Claim::Compared(_) | Claim::Shipped(_) => None,
+    }
+}
+
+/// All at the same time, without turns: each must hold within its limit.
+async fn timed(scene: &Scene, rows: Vec<Row>, ended: Instant) -> Vec<Line> {
+    join_all(rows.into_iter().map(async |row| {
+        let limit = within(&row).unwrap_or_default();
+        let row = scene.filled(row).await;
+        let settled = poll(limit.saturating_sub(ended.elapsed()), PAUSE, async || {
+            scene.look(&row).await
+        })
+        .await;
+        line(&row, settled)
+    }))
+    .await
 }
 
 /// What the shipped files claim, then whether a fault in them is told.
@@ -190,31 +217,42 @@ async fn judge<W: Write>(
         .map(|row| {
             let turns = &turns;
             async move {
+                let row = scene.filled(row).await;
                 let settled = poll(patience, PAUSE, async || match turns.acquire().await {
                     Ok(_turn) => scene.look(&row).await,
                     Err(closed) => Look::Broken(closed.to_string()),
                 })
                 .await;
-                (row, settled)
+                line(&row, settled)
             }
         })
         .buffered(all.max(1));
-    while let Some((row, Settled { outcome, after })) = settled.next().await {
-        report.add(Line {
-            query: row.claim.query(),
-            name: row.name,
-            outcome,
-            after,
-        })?;
+    while let Some(line) = settled.next().await {
+        report.add(line)?;
     }
     Ok(())
+}
+
+fn line(row: &Row, Settled { outcome, after }: Settled) -> Line {
+    let outcome = match (outcome, row.remedy()) {
+        (Outcome::Failed(state), Some(remedy)) => {
+            Outcome::Failed(format!("{state}\n     try: {remedy}"))
+        }
+        (outcome, _) => outcome,
+    };
+    Line {
+        query: row.claim.query(),
+        name: row.name.clone(),
+        outcome,
+        after,
+    }
 }
 
 /// Counters are compared with their state before the drive. What was counted before but not yet exported must be in
 /// that state, or it would look like ours: hence a sample newer than now of each service, and rules that caught up.
 async fn take_baseline<W: Write>(
     scene: &mut Scene,
-    counters: &[Row],
+    rows: &[Row],
     patience: Duration,
     report: &mut Report<W>,
 ) -> anyhow::Result<()> {
@@ -236,7 +274,7 @@ async fn take_baseline<W: Write>(
         match state.await {
             Err(error) => Look::NotYet(format!("{error:#}")),
             Ok(Some(state)) => Look::NotYet(state),
-            Ok(None) => Look::Holds("all four services, recording rules, empty queues".to_owned()),
+            Ok(None) => Look::Holds("all services, recording rules, empty queues".to_owned()),
         }
     })
     .await;
@@ -251,8 +289,10 @@ async fn take_baseline<W: Write>(
         return Ok(());
     }
     scene.baseline.since = epoch_seconds(begun);
-    for row in counters {
-        if let Claim::Rises { promql, .. } = &row.claim {
+    for row in rows {
+        if let Claim::Check(check) = &scene.filled(row.clone()).await.claim
+            && let (Some(promql), Some(_)) = (&check.promql, &check.moves_by)
+        {
             let series = live(&scene.prometheus, promql, scene.baseline.since).await?;
             scene.baseline.series.insert(promql.clone(), series);
         }
@@ -279,7 +319,7 @@ async fn stale(scene: &Scene, begun: SystemTime) -> anyhow::Result<Option<String
         .prometheus
         .query("max by (service_name) (timestamp(process_uptime_seconds))")
         .await?;
-    for service in expectations::SERVICES {
+    for service in &scene.lists.services {
         let at = newest.iter().find(|sample| {
             sample
                 .labels

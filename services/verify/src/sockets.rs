@@ -10,7 +10,7 @@ use procfs::process::{FDTarget, Process};
 /// What one service may connect to, by remote port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowed {
-    pub service: &'static str,
+    pub service: String,
     pub listens: u16,
     pub peers: BTreeMap<u16, String>,
 }
@@ -19,8 +19,8 @@ pub struct Allowed {
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub looks: usize,
-    pub outgoing: BTreeMap<&'static str, BTreeSet<SocketAddr>>,
-    pub listening: BTreeMap<&'static str, BTreeSet<u16>>,
+    pub outgoing: BTreeMap<String, BTreeSet<SocketAddr>>,
+    pub listening: BTreeMap<String, BTreeSet<u16>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ struct Socket {
 
 impl Seen {
     /// Adds what process `pid` of `service` is connected to now.
-    pub fn look(&mut self, service: &'static str, pid: u32) -> anyhow::Result<()> {
+    pub fn look(&mut self, service: &str, pid: u32) -> anyhow::Result<()> {
         let sockets =
             sockets_of(pid).with_context(|| format!("the sockets of {service} ({pid})"))?;
         self.add(service, &sockets);
@@ -42,8 +42,8 @@ impl Seen {
         Ok(())
     }
 
-    fn add(&mut self, service: &'static str, sockets: &[Socket]) {
-        let listening = self.listening.entry(service).or_default();
+    fn add(&mut self, service: &str, sockets: &[Socket]) {
+        let listening = self.listening.entry(service.to_owned()).or_default();
         listening.extend(
             sockets
                 .iter()
@@ -51,7 +51,7 @@ impl Seen {
                 .map(|socket| socket.local.port()),
         );
         let accepted = listening.clone();
-        self.outgoing.entry(service).or_default().extend(
+        self.outgoing.entry(service.to_owned()).or_default().extend(
             sockets
                 .iter()
                 .filter(|socket| !socket.is_listener && !accepted.contains(&socket.local.port()))
@@ -61,7 +61,7 @@ impl Seen {
 
     /// Which ports each service used, or the first connection that is none of the allowed ones.
     pub fn judge(&self, allowed: &Allowed) -> Result<String, String> {
-        let service = allowed.service;
+        let service = &allowed.service;
         let listening = self.listening.get(service).cloned().unwrap_or_default();
         if listening != BTreeSet::from([allowed.listens]) {
             return Err(format!(
@@ -136,7 +136,7 @@ mod tests {
 
     fn allowed() -> Allowed {
         Allowed {
-            service: "order",
+            service: "order".to_owned(),
             listens: 8083,
             peers: BTreeMap::from([(4318, "collector".to_owned())]),
         }

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
+use checks::{Checks, Driven, Driver, Lists};
 use contract::Registry;
 use stack::{Addresses, Instance, LogStore, Topology, TraceStore};
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::backend::{Archive, Collector, LogArchive, Logs, Loki, Prometheus, Tempo, Traces};
+use crate::backend::{Archive, Collector, Http, LogArchive, Logs, Loki, Prometheus, Tempo, Traces};
 use crate::check::{Baseline, Scene};
 use crate::claims::{Artifacts, environment, promtool};
-use crate::drive::{Driven, Driver};
-use crate::expectations::SERVICES;
 use crate::sockets::{Allowed, Seen};
 
 /// What verify knows about an instance; taken once, as looking it up blocks.
@@ -29,8 +29,11 @@ pub struct Target {
     shipped: BTreeMap<String, String>,
     variables: BTreeMap<String, String>,
     /// The services that are processes of this machine.
-    pub pids: BTreeMap<&'static str, u32>,
-    /// Components and abilities that are there, by the words of `needs`.
+    pub pids: BTreeMap<String, u32>,
+    lists: Lists,
+    /// Where each service may connect to.
+    allowed: Vec<Allowed>,
+    /// Components that this machine can start.
     present: BTreeSet<String>,
 }
 
@@ -45,13 +48,16 @@ impl Target {
     }
 
     pub fn of(root: &Path, instance: &Instance) -> anyhow::Result<Self> {
-        let pids: BTreeMap<_, _> = SERVICES
-            .into_iter()
-            .filter_map(|service| Some((service, instance.pid(service)?)))
-            .collect();
         let topology = Topology::read(root)?;
-        let names = topology.components.iter().map(|one| one.name.clone());
-        let mut present: BTreeSet<String> = names.filter(|name| instance.has(name)).collect();
+        let pids: BTreeMap<String, u32> = topology
+            .services()
+            .filter_map(|service| Some((service.name.clone(), instance.pid(&service.name)?)))
+            .collect();
+        let components = topology
+            .components
+            .iter()
+            .map(|component| component.name.clone());
+        let mut present: BTreeSet<String> = components.filter(|name| instance.has(name)).collect();
         if !pids.is_empty() {
             present.insert("processes".to_owned());
         }
@@ -68,8 +74,10 @@ impl Target {
             store: instance.traces(),
             log_store: instance.logs(),
             interval: interval(instance)?,
-            pids,
+            lists: lists(root)?,
+            allowed: allowed(&topology, instance, &pids)?,
             present,
+            pids,
         })
     }
 
@@ -156,30 +164,55 @@ impl Target {
         Prometheus::new(&self.addresses.prometheus)
     }
 
+    pub fn checks(&self) -> anyhow::Result<Arc<Checks>> {
+        Ok(Arc::new(Checks::read(&self.root, &self.lists)?))
+    }
+
     pub fn driver(&self) -> anyhow::Result<Driver> {
-        Driver::new(&self.addresses.gateway)
+        Driver::new(&self.addresses.gateway, self.checks()?)
+    }
+
+    /// Also what somebody else started, such as compose with all containers: it is found by its port.
+    async fn present(&self) -> anyhow::Result<BTreeSet<String>> {
+        let mut present = self.present.clone();
+        let at = &self.addresses;
+        for (name, url) in [
+            ("loki", &at.loki),
+            ("tempo", &at.tempo),
+            ("promtail", &at.promtail),
+        ] {
+            if !present.contains(name) && Http::new(url)?.text("/ready").await.is_ok() {
+                present.insert(name.to_owned());
+            }
+        }
+        Ok(present)
     }
 
     /// A scene in which nothing has been driven yet.
     pub async fn scene(&self) -> anyhow::Result<Scene> {
         let at = &self.addresses;
+        let checks = self.checks()?;
         Ok(Scene {
             traces: self.traces_from_now().await?,
             prometheus: self.prometheus()?,
             loki: self.loki()?,
+            logs: self.logs_from_now().await?,
             collector: Collector::new(
                 &at.collector_health,
                 &at.collector_zpages,
                 &at.collector_metrics,
             )?,
-            driver: self.driver()?,
-            driven: Driven::nothing(SystemTime::now()),
-            present: self.present.clone(),
+            driver: Driver::new(&at.gateway, Arc::clone(&checks))?,
+            driven: Driven::new(&checks, SystemTime::now()),
+            places: places(at),
+            present: self.present().await?,
+            lists: self.lists.clone(),
+            checks,
             interval: self.interval,
             baseline: Baseline::default(),
             contract: Registry::of(&self.root)?,
             sockets: Seen::default(),
-            allowed: self.allowed(),
+            allowed: self.allowed.clone(),
             cache: Mutex::new(HashMap::new()),
             artifacts: self.artifacts(&self.root)?,
             repository: self.root.clone(),
@@ -187,39 +220,86 @@ impl Target {
             known: OnceCell::new(),
         })
     }
-
-    /// The call graph by ports, for the services whose processes we can look into.
-    fn allowed(&self) -> Vec<Allowed> {
-        let at = &self.addresses;
-        let collector = (port(&at.otlp_http), "the Collector");
-        let product = (port(&at.product), "product");
-        let inventory = (port(&at.inventory), "inventory");
-        let order = (port(&at.order), "order");
-        let all = [
-            (
-                "gateway",
-                &at.gateway,
-                vec![collector, product, inventory, order],
-            ),
-            ("product", &at.product, vec![collector]),
-            ("inventory", &at.inventory, vec![collector]),
-            ("order", &at.order, vec![collector, product, inventory]),
-        ];
-        all.into_iter()
-            .filter(|(service, ..)| self.pids.contains_key(service))
-            .map(|(service, listens, peers)| Allowed {
-                service,
-                listens: port(listens),
-                peers: peers
-                    .into_iter()
-                    .map(|(port, name)| (port, name.to_owned()))
-                    .collect(),
-            })
-            .collect()
-    }
 }
 
-/// The port of `http://host:port`.
+/// The lists of the topology that rows are made for.
+pub fn lists(root: &Path) -> anyhow::Result<Lists> {
+    let topology = Topology::read(root)?;
+    let databases = topology.services().filter(|service| service.database);
+    let calls = topology.services().flat_map(|service| {
+        let client = service.name.clone();
+        service
+            .calls
+            .iter()
+            .map(move |server| (client.clone(), server.clone()))
+    });
+    Ok(Lists {
+        services: topology
+            .services()
+            .map(|service| service.name.clone())
+            .collect(),
+        databases: databases.map(|service| service.name.clone()).collect(),
+        calls: calls.collect(),
+    })
+}
+
+/// The addresses that rows name, by the words of `checks::read::PLACES`.
+fn places(at: &Addresses) -> BTreeMap<String, String> {
+    let places = [
+        ("gateway", &at.gateway),
+        ("otel-collector", &at.collector_health),
+        ("zpages", &at.collector_zpages),
+        ("prometheus", &at.prometheus),
+        ("loki", &at.loki),
+        ("tempo", &at.tempo),
+    ];
+    let trimmed = |url: &String| url.trim_end_matches('/').to_owned();
+    places
+        .into_iter()
+        .map(|(name, url)| (name.to_owned(), trimmed(url)))
+        .collect()
+}
+
+/// The call graph by ports, for the services whose processes can be read.
+fn allowed(
+    topology: &Topology,
+    instance: &Instance,
+    pids: &BTreeMap<String, u32>,
+) -> anyhow::Result<Vec<Allowed>> {
+    let port_of = |name: &str| -> anyhow::Result<u16> {
+        let service = topology.component(name)?;
+        let variable = service
+            .ports
+            .first()
+            .with_context(|| format!("{name} has no port"))?;
+        let value = instance
+            .variable(variable)
+            .with_context(|| format!("{variable} has no value"))?;
+        value
+            .parse()
+            .with_context(|| format!("{variable}={value}: expected a port"))
+    };
+    let mut all = Vec::new();
+    for service in topology
+        .services()
+        .filter(|service| pids.contains_key(&service.name))
+    {
+        let mut peers = BTreeMap::from([(
+            port(&instance.addresses().otlp_http),
+            "the Collector".to_owned(),
+        )]);
+        for name in &service.calls {
+            peers.insert(port_of(name)?, name.clone());
+        }
+        all.push(Allowed {
+            service: service.name.clone(),
+            listens: port_of(&service.name)?,
+            peers,
+        });
+    }
+    Ok(all)
+}
+
 fn interval(instance: &Instance) -> anyhow::Result<Duration> {
     const NAME: &str = "OTEL_METRIC_EXPORT_INTERVAL";
     let value = instance.variable(NAME).unwrap_or_default();
@@ -229,6 +309,7 @@ fn interval(instance: &Instance) -> anyhow::Result<Duration> {
     Ok(Duration::from_millis(milliseconds))
 }
 
+/// The port of `http://host:port`.
 fn port(url: &str) -> u16 {
     url.rsplit(':')
         .next()

@@ -55,6 +55,17 @@ impl Logs {
         }
     }
 
+    /// All records of the services since a time, oldest first, of the log pipeline `otlp`.
+    pub async fn all_since(&self, from: SystemTime) -> anyhow::Result<Vec<LogLine>> {
+        match self {
+            Self::Loki(loki) => {
+                let logql = r#"{lane="otlp",service_namespace="shop"}"#;
+                loki.query(logql, from, SystemTime::now()).await
+            }
+            Self::Archive(archive) => lines(archive, |log| time(log) >= nanoseconds(from)),
+        }
+    }
+
     /// How many lines and records of an archive could not be read so far.
     pub fn skipped(&self) -> usize {
         match self {

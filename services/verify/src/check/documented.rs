@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use contract::prometheus_name;
 
 use super::Scene;
-use super::metrics::epoch_seconds;
+use super::epoch_seconds;
 use crate::backend::Sample;
-use crate::expectations::UNPROVOKED;
 use crate::poll::Look;
 use crate::trace::Kind;
 
@@ -117,21 +116,32 @@ pub(super) async fn spans(scene: &Scene) -> anyhow::Result<Look> {
             )));
         }
     }
-    Ok(compare(&scene.contract.span_names(), &business))
+    Ok(compare(
+        &scene.contract.span_names(),
+        &business,
+        &scene.checks.unprovoked,
+    ))
 }
 
 pub(super) async fn events(scene: &Scene) -> anyhow::Result<Look> {
-    let lines =
-        super::logs::since_start(scene, r#"{lane="otlp",service_namespace="shop"}"#).await?;
+    let lines = scene.logs.all_since(scene.driven.started).await?;
     let mut emitted: BTreeMap<&str, &str> = BTreeMap::new();
     for line in &lines {
         emitted.insert(line.meta("event_name"), line.label("service_name"));
     }
-    Ok(compare(&scene.contract.event_names(), &emitted))
+    Ok(compare(
+        &scene.contract.event_names(),
+        &emitted,
+        &scene.checks.unprovoked,
+    ))
 }
 
 /// `emitted` maps a name to one service that uses it.
-fn compare(documented: &BTreeSet<&str>, emitted: &BTreeMap<&str, &str>) -> Look {
+fn compare(
+    documented: &BTreeSet<&str>,
+    emitted: &BTreeMap<&str, &str>,
+    unprovoked: &BTreeMap<String, String>,
+) -> Look {
     let unknown: BTreeSet<String> = emitted
         .iter()
         .filter(|(name, _)| !documented.contains(**name))
@@ -140,7 +150,7 @@ fn compare(documented: &BTreeSet<&str>, emitted: &BTreeMap<&str, &str>) -> Look 
     let missing: BTreeSet<String> = documented
         .iter()
         .filter(|name| !emitted.contains_key(**name))
-        .filter(|name| !UNPROVOKED.iter().any(|(unprovoked, _)| unprovoked == *name))
+        .filter(|name| !unprovoked.contains_key(**name))
         .map(|name| (*name).to_owned())
         .collect();
     if !unknown.is_empty() {
@@ -168,11 +178,16 @@ mod tests {
         BTreeSet::from(["order.placed", "service.stopped"])
     }
 
+    fn unprovoked() -> BTreeMap<String, String> {
+        BTreeMap::from([("service.stopped".to_owned(), String::new())])
+    }
+
     #[test]
     fn an_undocumented_name_is_reported_with_its_service() {
         let look = compare(
             &documented(),
             &BTreeMap::from([("order.placed", "order"), ("order.plcaed", "order")]),
+            &unprovoked(),
         );
         assert_eq!(
             look,
@@ -183,7 +198,7 @@ mod tests {
     #[test]
     fn a_documented_name_that_is_not_emitted_is_reported_unless_no_request_provokes_it() {
         assert_eq!(
-            compare(&documented(), &BTreeMap::new()),
+            compare(&documented(), &BTreeMap::new(), &unprovoked()),
             Look::NotYet("not emitted: order.placed".to_owned())
         );
     }

@@ -1,76 +1,13 @@
-//! Claims about Loki.
+//! Both log pipelines against each other: the same records with the same ids.
 
 use std::time::{Duration, SystemTime};
 
 use super::Scene;
-use crate::backend::LogLine;
-use crate::claim::Lines;
-use crate::expectations::SERVICES;
 use crate::parity::{self, Record};
 use crate::poll::Look;
 
-/// Telemetry's words about itself go to the file only where OTLP would feed them back.
+/// Telemetry writes about itself to the file only, where OTLP would send each message round again.
 const FILE_ONLY: &str = "telemetry.diagnostic";
-
-pub(super) async fn lines(scene: &Scene, logql: &str, holds: Lines) -> anyhow::Result<Look> {
-    let found = since_start(scene, logql).await?;
-    Ok(match (holds, found.first()) {
-        (Lines::AtLeast(least), Some(first)) if found.len() >= least => Look::Holds(format!(
-            "{} lines, first: {}",
-            found.len(),
-            shortened(&first.text)
-        )),
-        (Lines::AtLeast(least), _) => {
-            Look::NotYet(format!("{} lines instead of at least {least}", found.len()))
-        }
-        (Lines::None, None) => Look::Holds("no line".to_owned()),
-        (Lines::None, Some(first)) => Look::Broken(format!(
-            "{} lines, first: {}",
-            found.len(),
-            shortened(&first.text)
-        )),
-    })
-}
-
-/// Ids filter lines, but the label list must not have them: one stream per trace would be thousands of streams.
-pub(super) async fn ids_are_no_labels(scene: &Scene) -> anyhow::Result<Look> {
-    let labels = scene.loki.label_names(scene.driven.started).await?;
-    let wanted = ["job", "lane", "level", "service_name", "component"];
-    if let Some(id) = ["trace_id", "span_id"]
-        .into_iter()
-        .find(|id| labels.contains(*id))
-    {
-        return Ok(Look::Broken(format!("{id} is a label: {labels:?}")));
-    }
-    // Components may have said nothing since the drive began.
-    let began = scene.prometheus.began(None).await?;
-    let labels = scene.loki.label_names(began).await?;
-    Ok(
-        match wanted.iter().find(|label| !labels.contains(**label)) {
-            Some(missing) => Look::NotYet(format!("no label {missing}: {labels:?}")),
-            None => Look::Holds(labels.into_iter().collect::<Vec<_>>().join(", ")),
-        },
-    )
-}
-
-/// Components are quiet when all is well, but each says something when it starts.
-pub(super) async fn container_labels(scene: &Scene) -> anyhow::Result<Look> {
-    let mut seen = Vec::new();
-    for component in ["otel-collector", "prometheus"] {
-        let since = scene.prometheus.began(Some(component)).await?;
-        let selector = format!(r#"{{job="containerlogs",component="{component}"}}"#);
-        let now = SystemTime::now();
-        match scene.loki.query(&selector, since, now).await?.len() {
-            0 => {
-                return Ok(Look::NotYet(format!(
-                    "no line of {component} since its start"
-                )));
-            }
-            count => seen.push(format!("{count} lines of {component}")),
-        }
-    }
-    Ok(Look::Holds(seen.join(", ")))
-}
 
 /// Set equality over the drive's window. Its end is fixed by the look, so that both lanes are asked for the same time.
 pub(super) async fn lanes_are_equal(scene: &Scene) -> anyhow::Result<Look> {
@@ -79,7 +16,7 @@ pub(super) async fn lanes_are_equal(scene: &Scene) -> anyhow::Result<Look> {
         scene,
         scene.driven.started,
         until,
-        SERVICES.join("|").as_str(),
+        scene.lists.services.join("|").as_str(),
         "",
     )
     .await
@@ -89,7 +26,7 @@ pub(super) async fn lanes_are_equal(scene: &Scene) -> anyhow::Result<Look> {
 pub(super) async fn start_is_in_both_lanes(scene: &Scene) -> anyhow::Result<Look> {
     let now = SystemTime::now();
     let mut seen = Vec::new();
-    for service in SERVICES {
+    for service in &scene.lists.services {
         let query = format!(r#"{{service_name="{service}",lane="file"}} |= "service.started""#);
         let began = scene.prometheus.began(Some(service)).await?;
         let started = scene.loki.query(&query, began, now).await?;
@@ -152,19 +89,4 @@ async fn compare(
         )),
         None => Look::Holds(compared.describe()),
     })
-}
-
-pub(super) async fn since_start(scene: &Scene, logql: &str) -> anyhow::Result<Vec<LogLine>> {
-    scene
-        .loki
-        .query(logql, scene.driven.started, SystemTime::now())
-        .await
-}
-
-fn shortened(text: &str) -> &str {
-    let line = text.lines().next().unwrap_or_default();
-    match line.char_indices().nth(100) {
-        Some((end, _)) => &line[..end],
-        None => line,
-    }
 }

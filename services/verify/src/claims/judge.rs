@@ -14,8 +14,6 @@ use super::{
     needs, not_yet, promtool, query, rows, signal, variable,
 };
 use crate::check::Scene;
-use crate::claim;
-use crate::drive::Case;
 use crate::expectations;
 use crate::poll::Look;
 
@@ -211,10 +209,7 @@ async fn loaded(scene: &Scene) -> Verdict {
 
 async fn documented(scene: &Scene, page: &Page, one: &PageQuery) -> Verdict {
     needs::check(scene, one.needs.iter().map(String::as_str))?;
-    let id = scene
-        .driven
-        .trace_id(Case::ProductError)
-        .unwrap_or_default();
+    let id = scene.driven.trace_id("product-error").unwrap_or_default();
     let text = Regex::new(EXAMPLE_ID)?.replace_all(&one.text, id);
     let asked = query::Asked {
         language: one.language,
@@ -246,14 +241,7 @@ fn nothing_is_empty(scene: &Scene) -> Verdict {
 /// A metric that no panel, rule, page or check names is of no use.
 fn metrics_are_used(scene: &Scene) -> Verdict {
     let mut texts: Vec<String> = scene.artifacts.queries().map(str::to_owned).collect();
-    let rows = expectations::counters()
-        .into_iter()
-        .chain(expectations::arrivals(&scene.driven))
-        .chain(expectations::closings());
-    texts.extend(rows.filter_map(|row| match row.claim {
-        claim::Claim::Rises { promql, .. } | claim::Claim::Series { promql, .. } => Some(promql),
-        _ => None,
-    }));
+    texts.extend(expectations::promql(&scene.checks).map(str::to_owned));
     let metrics = scene.contract.metrics.iter();
     let is_used = |series: &String| texts.iter().any(|text| has_word(text, series));
     let unused = metrics.filter(|metric| !metric.series().iter().any(is_used));

@@ -11,7 +11,6 @@ use super::template::{Place, Value, Values, expand};
 use super::{Artifacts, Unmet, Verdict, broken, moved, needs, not_yet, query, variable};
 use crate::backend::Http;
 use crate::check::Scene;
-use crate::drive::Case;
 
 /// A link is followed from at most this many rows of its panel.
 const ROWS: usize = 12;
@@ -159,7 +158,7 @@ pub(super) async fn address(scene: &Scene, url: &str) -> Verdict {
     let (port, path) = split(url).ok_or_else(|| Unmet::Broken(format!("{url} has no port")))?;
     let (name, real) = real_port(artifacts, port)?;
     needs::check(scene, needs::of_port(name))?;
-    let trace = scene.driven.trace_id(Case::Order).unwrap_or_default();
+    let trace = scene.driven.trace_id("order").unwrap_or_default();
     let path = path.replace("TRACE_ID", trace);
     answered(&format!("http://127.0.0.1:{real}"), &path).await
 }

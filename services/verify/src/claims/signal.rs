@@ -11,11 +11,10 @@ use super::template::{Place, Value, Values, expand};
 use super::{Unmet, Verdict, broken, needs, not_yet, query};
 use crate::backend::LogLine;
 use crate::check::Scene;
-use crate::drive::Case;
 use crate::trace::{Kind, Span};
 
 /// The request whose telemetry is followed: it leaves spans, lines and metrics in several services.
-const REQUEST: Case = Case::ProductError;
+const REQUEST: &str = "product-error";
 /// The log pipelines.
 const LANES: [&str; 2] = ["otlp", "file"];
 

@@ -1,7 +1,7 @@
 //! All backends behind one port: one path answers a document, every other one 404.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use checks::{Checks, Driven, Driver, Lists};
 use contract::Registry;
 use serde_json::Value;
 use tokio::sync::OnceCell;
-use verify::backend::{Collector, Loki, Prometheus, Sample, Tempo, Traces};
+use verify::backend::{Collector, Logs, Loki, Prometheus, Sample, Tempo, Traces};
 use verify::check::{Baseline, Scene};
 use verify::claims::Artifacts;
-use verify::drive::{Driven, Driver};
 use verify::sockets::Seen;
 
 pub(crate) struct Fake {
@@ -71,19 +71,24 @@ impl Fake {
 
     pub(crate) fn scene(&self) -> Scene {
         let base = self.address();
+        let checks = Arc::new(Checks::default());
         Scene {
             traces: Traces::Tempo(Tempo::new(&base).unwrap()),
             prometheus: Prometheus::new(&base).unwrap(),
             loki: Loki::new(&base).unwrap(),
+            logs: Logs::Loki(Loki::new(&base).unwrap()),
             collector: Collector::new(&base, &base, &base).unwrap(),
-            driver: Driver::new(&base).unwrap(),
-            driven: Driven::nothing(SystemTime::now()),
+            driver: Driver::new(&base, Arc::clone(&checks)).unwrap(),
+            driven: Driven::new(&checks, SystemTime::now()),
+            checks,
+            lists: Lists::default(),
+            places: BTreeMap::new(),
+            present: BTreeSet::from(["loki".to_owned(), "tempo".to_owned()]),
             baseline: self.baseline.clone(),
             contract: Registry::default(),
             sockets: Seen::default(),
             allowed: Vec::new(),
             cache: HashMap::new().into(),
-            present: Default::default(),
             interval: Duration::from_secs(5),
             artifacts: Artifacts::default(),
             repository: PathBuf::new(),

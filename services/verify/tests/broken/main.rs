@@ -1,6 +1,6 @@
-//! Rows against backends that are broken on purpose: each must be judged not to hold, and say what is wrong.
+//! Rows against backends that answer wrongly: each must fail, and its message must name what is wrong.
 //!
-//! The backends are documents behind a port. `verify selftest` does the same to a real stack.
+//! The backends are documents behind a port. The breaks do the same to a real stack.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,187 +10,164 @@
 mod fake;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use verify::backend::Sample;
-use verify::claim::{Amount, Claim, Lines, Row, Series, Whole};
+use verify::claim::{Claim, Compared, Row, Signal};
 use verify::poll::Look;
 
 use fake::Fake;
 
-const PLACED: &str = r#"shop_orders_total{shop_order_outcome="placed"}"#;
+const PLACED: &str = "shop_orders_total";
 
-async fn look(fake: &Fake, claim: Claim) -> Look {
-    let row = Row {
+/// A row as it is written in `checks/*.yaml`.
+fn check(yaml: &str) -> Row {
+    Row::check(&yaml_serde::from_str(yaml).unwrap())
+}
+
+fn compared(compared: Compared) -> Row {
+    Row {
         name: "row".to_owned(),
-        claim,
-    };
-    fake.scene().look(&row).await
+        claim: Claim::Compared(compared),
+    }
 }
 
 fn vector(value: &str) -> Value {
     json!({"data": {"resultType": "vector", "result": [{"metric": {"instance": "a"}, "value": [0, value]}]}})
 }
 
-fn says(look: &Look, word: &str) {
+/// `word` is part of the message of a failure; empty if the row must hold.
+fn expect(look: &Look, word: &str) {
     match look {
         Look::NotYet(state) | Look::Broken(state) => {
-            assert!(state.contains(word), "{state:?} without {word:?}")
+            assert!(
+                !word.is_empty() && state.contains(word),
+                "{state:?} without {word:?}"
+            );
         }
-        Look::Holds(_) | Look::Missing(_) => panic!("{look:?} instead of a failure with {word:?}"),
-    }
-}
-
-fn rises(by: f64) -> Claim {
-    Claim::Rises {
-        promql: PLACED.to_owned(),
-        by: Amount::Exactly(by),
+        Look::Holds(_) => assert_eq!(word, "", "{look:?}"),
+        Look::Missing(_) => panic!("{look:?}"),
     }
 }
 
 #[tokio::test]
-async fn a_counter_that_moved_by_another_number_fails() {
-    for (now, word) in [
-        ("3", "moved by 1 instead of 2"),
-        ("5", "moved by 3 instead of 2"),
-    ] {
+async fn numbers_are_compared_with_their_verdict() {
+    let cases = [
+        ("3", "moves_by: 2", "moved by 1 instead of 2"),
+        ("5", "moves_by: 2", "moved by 3 instead of 2"),
+        ("4", "moves_by: 2", ""),
+        ("2", "moves_by: 0", "moved by 0"),
+        ("3", "moves_by: {at_least: 2}", "moved by 1 instead of 2"),
+        ("9", "moves_by: {at_least: 2}", ""),
+        ("1", "absent: true", "1 of"),
+        ("0", "absent: true", ""),
+        ("2", "exactly: 1", "2 of"),
+        ("41", "at_most: 40", "41.0, at most 40"),
+        ("40", "at_most: 40", ""),
+        ("100", "at_least: 1", "older than the drive"),
+        ("99999999999", "at_least: 1", ""),
+        (
+            "99999999999",
+            "at_least: 2",
+            "1 series instead of at least 2",
+        ),
+    ];
+    let row = |verdict: &str| check(&format!("{{name: row, promql: {PLACED}, {verdict}}}"));
+    for (now, verdict, word) in cases {
         let mut fake = Fake::answering("/api/v1/query", vector(now));
-        fake.baseline(
-            PLACED,
-            Sample {
-                labels: BTreeMap::from([("instance".into(), "a".into())]),
-                value: 2.0,
-            },
-        );
-        says(&look(&fake, rises(2.0)).await, word);
+        let labels = BTreeMap::from([("instance".into(), "a".into())]);
+        fake.baseline(PLACED, Sample { labels, value: 2.0 });
+        expect(&fake.scene().look(&row(verdict)).await, word);
+    }
+    let fake = Fake::answering("/api/v1/query", vector("2"));
+    expect(&fake.scene().look(&row("moves_by: 2")).await, "no baseline");
+    let none = json!({"data": {"resultType": "vector", "result": []}});
+    let fake = Fake::answering("/api/v1/query", none);
+    expect(&fake.scene().look(&row("at_most: 1")).await, "no series");
+}
+
+#[tokio::test]
+async fn lines_and_answers_are_compared_with_their_verdict() {
+    let row = |verdict: &str| {
+        check(&format!(
+            "{{name: row, logql: '{{lane=\"otlp\"}}', {verdict}}}"
+        ))
+    };
+    let mut fake = Fake::answering("/loki/api/v1/query_range", json!({"data": {"result": []}}));
+    expect(&fake.scene().look(&row("at_least: 1")).await, "0 lines");
+    expect(&fake.scene().look(&row("absent: true")).await, "");
+    let scene = fake.scene();
+    fake.stop();
+    let refused = format!("{} does not answer: Connection refused", fake.address());
+    expect(&scene.look(&row("absent: true")).await, &refused);
+
+    let labels = json!({"data": ["job", "trace_id"]});
+    let fake = Fake::answering("/loki/api/v1/labels", labels);
+    for (path, texts, word) in [
+        ("labels", "has: job, absent: span_id", ""),
+        ("labels", "has: [job, lane]", "no lane in"),
+        ("labels", "absent: trace_id", "trace_id in"),
+        ("streams", "has: job", "answered 404 instead of 200"),
+    ] {
+        let url = format!("{}/loki/api/v1/{path}", fake.address());
+        let row = check(&format!(
+            "{{name: row, http: GET {url}, status: 200, {texts}}}"
+        ));
+        expect(&fake.scene().look(&row).await, word);
     }
 }
 
 #[tokio::test]
-async fn a_counter_without_a_baseline_fails_whatever_it_shows() {
-    let fake = Fake::answering("/api/v1/query", vector("2"));
-    says(&look(&fake, rises(2.0)).await, "no baseline");
+async fn a_row_is_skipped_by_the_name_of_what_it_needs() {
+    let fake = Fake::answering("/nothing", Value::Null);
+    let scene = fake.scene();
+    for (row, missing) in [
+        (compared(Compared::LogPipelines), "no promtail"),
+        (
+            compared(Compared::Sockets("order".to_owned())),
+            "no processes",
+        ),
+    ] {
+        assert_eq!(scene.look(&row).await, Look::Missing(missing.to_owned()));
+    }
 }
 
 #[tokio::test]
-async fn a_sample_of_an_earlier_run_is_not_fresh() {
-    let claim = || Claim::Series {
-        promql: "process_uptime_seconds".to_owned(),
-        holds: Series::Fresh,
-    };
-    let fake = Fake::answering("/api/v1/query", vector("100"));
-    says(&look(&fake, claim()).await, "older than the drive");
-    let after = SystemTime::now() + Duration::from_secs(60);
-    let seconds = after
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
-    let fake = Fake::answering("/api/v1/query", vector(&seconds.to_string()));
-    assert!(matches!(look(&fake, claim()).await, Look::Holds(_)));
-}
-
-#[tokio::test]
-async fn a_backend_that_is_gone_is_named_by_its_address() {
-    let mut fake = Fake::answering("/nothing", Value::Null);
-    fake.stop();
-    let claim = Claim::Lines {
-        logql: r#"{lane="otlp"}"#.to_owned(),
-        holds: Lines::AtLeast(1),
-    };
-    says(
-        &look(&fake, claim).await,
-        &format!("{} does not answer: Connection refused", fake.address()),
-    );
-}
-
-#[tokio::test]
-async fn a_lane_without_lines_fails_where_lines_are_expected_and_only_there() {
-    let fake = Fake::answering("/loki/api/v1/query_range", json!({"data": {"result": []}}));
-    let claim = |holds| Claim::Lines {
-        logql: r#"{lane="otlp"}"#.to_owned(),
-        holds,
-    };
-    says(&look(&fake, claim(Lines::AtLeast(1))).await, "0 lines");
-    assert!(matches!(
-        look(&fake, claim(Lines::None)).await,
-        Look::Holds(_)
-    ));
-}
-
-#[tokio::test]
-async fn an_id_that_became_a_label_fails() {
-    let labels = json!({"data": ["job", "lane", "level", "service_name", "component", "trace_id"]});
-    let fake = Fake::answering("/loki/api/v1/labels", labels);
-    says(
-        &look(&fake, Claim::Whole(Whole::IdsAreNoLabels)).await,
-        "trace_id is a label",
-    );
-}
-
-#[tokio::test]
-async fn a_target_that_is_down_fails_with_its_reason() {
-    let target = json!({"labels": {"job": "loki"}, "scrapeUrl": "http://x/metrics", "health": "down", "lastError": "refused"});
-    let fake = Fake::answering(
-        "/api/v1/targets",
-        json!({"data": {"activeTargets": [target]}}),
-    );
-    says(
-        &look(&fake, Claim::Whole(Whole::TargetsUp)).await,
-        "loki (http://x/metrics) is down: refused",
-    );
-}
-
-#[tokio::test]
-async fn a_component_that_nobody_scrapes_is_missed() {
-    let target =
-        json!({"labels": {"job": "loki"}, "scrapeUrl": "", "health": "up", "lastError": ""});
-    let fake = Fake::answering(
-        "/api/v1/targets",
-        json!({"data": {"activeTargets": [target]}}),
-    );
-    let claim = Claim::Whole(Whole::TargetsUp);
-    says(
-        &look(&fake, claim).await,
-        "otel-collector is not among the targets",
-    );
-}
-
-#[tokio::test]
-async fn an_exemplar_of_another_run_fails() {
+async fn comparisons_name_what_differs() {
     let exemplars =
         json!({"data": [{"seriesLabels": {}, "exemplars": [{"labels": {"trace_id": "ab"}}]}]});
-    let fake = Fake::answering("/api/v1/query_exemplars", exemplars);
-    says(
-        &look(&fake, Claim::Whole(Whole::Exemplars)).await,
-        "1 exemplars, none of this drive",
-    );
-}
-
-#[tokio::test]
-async fn a_metric_nobody_documented_fails_by_its_name() {
     let series = |name| json!({"metric": {"__name__": name}, "value": [0, "1"]});
     let result = [series("target_info"), series("shop_ordres_total")];
-    let answer = json!({"data": {"resultType": "vector", "result": result}});
-    let fake = Fake::answering("/api/v1/query", answer);
-    says(
-        &look(&fake, Claim::Whole(Whole::NoUndocumentedMetric)).await,
-        "not documented: shop_ordres_total",
-    );
-}
-
-#[tokio::test]
-async fn spans_that_came_in_and_did_not_go_out_are_counted() {
-    let metrics = |sent: u32| {
+    let metrics = json!({"data": {"resultType": "vector", "result": result}});
+    let sent = |sent: u32| {
         Value::String(format!(
             "otelcol_receiver_accepted_spans{{receiver=\"otlp\"}} 50\notelcol_exporter_sent_spans{{exporter=\"otlp_http/tempo\"}} {sent}\n"
         ))
     };
-    let claim = || Claim::Whole(Whole::Conserved(verify::claim::Signal::Spans));
-    let mut fake = Fake::answering("/metrics", metrics(47));
-    fake.gap("otelcol_receiver_accepted_spans", 0.0);
-    says(&look(&fake, claim()).await, "3 of 50 accepted are not sent");
-    let mut fake = Fake::answering("/metrics", metrics(50));
-    fake.gap("otelcol_receiver_accepted_spans", 0.0);
-    assert!(matches!(look(&fake, claim()).await, Look::Holds(_)));
+    let spans = || Compared::Conserved(Signal::Spans);
+    for (path, document, claim, word) in [
+        (
+            "/api/v1/query_exemplars",
+            exemplars,
+            Compared::Exemplars,
+            "1 exemplars, none of this drive",
+        ),
+        (
+            "/api/v1/query",
+            metrics,
+            Compared::NoUndocumentedMetric,
+            "not documented: shop_ordres_total",
+        ),
+        (
+            "/metrics",
+            sent(47),
+            spans(),
+            "3 of 50 accepted are not sent",
+        ),
+        ("/metrics", sent(50), spans(), ""),
+    ] {
+        let mut fake = Fake::answering(path, document);
+        fake.gap("otelcol_receiver_accepted_spans", 0.0);
+        expect(&fake.scene().look(&compared(claim)).await, word);
+    }
 }

@@ -1,4 +1,4 @@
-//! What a run prints: a row per claim as it settles, then the closing line.
+//! What a run prints: one line for each check as it ends, then the tally.
 
 use std::fmt;
 use std::io::Write;
@@ -11,14 +11,14 @@ use telemetry_testing::terminal::escape_lines;
 pub enum Outcome {
     Passed(String),
     Failed(String),
-    /// Could not be asked here; the text names what is missing.
+    /// Cannot be asked here; the text names what is missing.
     Skipped(String),
 }
 
 #[derive(Clone, Debug)]
 pub struct Line {
     pub name: String,
-    /// The query as an operator would type it, shown when the claim fails.
+    /// The query as an operator would type it, printed when the check fails.
     pub query: Option<String>,
     pub outcome: Outcome,
     pub after: Duration,
@@ -145,39 +145,22 @@ mod tests {
         }
     }
 
-    fn printed(lines: &[Line]) -> (String, Tally) {
+    #[test]
+    fn failures_show_their_query_and_are_repeated_before_the_tally() {
         let mut report = Report::new(anstream::StripStream::new(Vec::new()));
+        let lines = [
+            line("one tree", Outcome::Passed("23 spans".into())),
+            line("all targets up", Outcome::Failed("loki down".into())),
+            line("search", Outcome::Skipped("no tempo".into())),
+        ];
         for line in lines {
-            report.add(line.clone()).unwrap();
+            report.add(line).unwrap();
         }
-        let tally = report.close().unwrap();
-        let bytes = report.out.into_inner();
-        (String::from_utf8(bytes).unwrap(), tally)
-    }
-
-    #[test]
-    fn the_last_line_is_the_tally_alone() {
-        let (text, tally) = printed(&[
-            line("one tree", Outcome::Passed("23 spans".into())),
-            line("all targets up", Outcome::Failed("loki down".into())),
-            line("search", Outcome::Skipped("no tempo binary".into())),
-        ]);
+        assert_eq!(report.close().unwrap().failed, 1);
+        let text = String::from_utf8(report.out.into_inner()).unwrap();
         assert_eq!(text.lines().last(), Some("1 passed, 1 failed, 1 skipped"));
-        assert_eq!(tally.failed, 1);
-    }
-
-    #[test]
-    fn a_failure_shows_its_query_and_is_repeated_at_the_end() {
-        let (text, _) = printed(&[
-            line("all targets up", Outcome::Failed("loki down".into())),
-            line("one tree", Outcome::Passed("23 spans".into())),
-        ]);
-        assert_eq!(
-            text.matches("FAIL all targets up [1.5 s] loki down")
-                .count(),
-            2
-        );
-        assert!(text.contains("     asked: up == 1"));
-        assert!(!text.contains("asked: up == 1\nok   one tree\n     asked"));
+        let failed = "FAIL all targets up [1.5 s] loki down\n     asked: up == 1";
+        assert_eq!(text.matches(failed).count(), 2, "{text}");
+        assert!(!text.contains("23 spans\n     asked"));
     }
 }
