@@ -57,10 +57,6 @@ verify *args:
 schema:
     node grafana/schema/check.mjs
 
-# Stops and starts the stack, then kills its Collector: nothing may be lost, or told twice.
-survival:
-    cargo run --quiet --locked --bin verify -- survival
-
 # Open-loop load with latency from the intended start, e.g. `just load --rate 50 --duration 1m --json load.json`.
 load *args:
     cargo run --quiet --locked --bin loadgen -- {{ args }}

@@ -1,19 +1,16 @@
 //! The command line.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use stack::Instance;
-use tokio::runtime::Runtime;
 use verify::report::Report;
 
-use crate::doctor;
-use crate::drills;
-use crate::drills::table::{DRILLS, Drill, drill};
+use crate::page::Drill;
 use crate::place::Place;
+use crate::{doctor, run};
 
 #[derive(Debug, Parser)]
 #[command(name = "drill", about, version)]
@@ -24,27 +21,27 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Place one order and follow it hop by hop; name the first hop that does not hold, and the remedy.
+    /// Place one order and follow it hop by hop; name the first broken hop, and the remedy.
     Doctor {
         /// The stack in this directory instead of the main one.
         #[arg(long, value_name = "DIR")]
         isolated: Option<PathBuf>,
     },
-    /// Break a stack of its own in ten ways and see that the doctor names the right hop.
+    /// Break an isolated stack in ten ways and check that the doctor names the right hop.
     DoctorCheck,
     /// Every drill: what breaks, which alert fires and clears within what time.
     List,
     /// Every drill, one after the other, on one stack.
     All,
-    /// One drill, by its name.
+    /// Drills by name.
     #[command(external_subcommand)]
     Named(Vec<String>),
 }
 
-/// Parses the process's arguments and does what they say.
+/// Parses the process's arguments and runs the command.
 pub fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
-    let here = std::env::current_dir().context("the current directory is gone")?;
+    let here = std::env::current_dir().context("the current directory does not exist")?;
     let root = stack::repository_root(&here)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -61,43 +58,29 @@ pub fn main() -> anyhow::Result<ExitCode> {
         }
         Command::DoctorCheck => {
             let mut report = Report::new(out);
-            let home = root.join(".stack/doctor-check");
-            doctor::check::run(&root, &home, &runtime, &mut report)?;
+            doctor::check(&root, &runtime, &mut report)?;
             report.close()?.failed == 0
         }
         Command::List => {
-            drills::list(&mut out)?;
+            run::list(&Drill::all(&root)?, &mut out)?;
             true
         }
-        Command::All => practise(&root, DRILLS.iter().collect(), &runtime, &mut out)?,
+        Command::All => run::run(&root, &Drill::all(&root)?, &runtime, &mut out)? == 0,
         Command::Named(names) => {
-            let chosen = names.iter().map(|name| named(name));
-            practise(
-                &root,
-                chosen.collect::<anyhow::Result<_>>()?,
-                &runtime,
-                &mut out,
-            )?
+            let mut all = Drill::all(&root)?;
+            if let Some(name) = names
+                .iter()
+                .find(|name| !all.iter().any(|one| one.name == **name))
+            {
+                let known: Vec<&str> = all.iter().map(|one| &*one.name).collect();
+                anyhow::bail!("no drill {name:?}; there are {}", known.join(", "));
+            }
+            all.retain(|drill| names.contains(&drill.name));
+            run::run(&root, &all, &runtime, &mut out)? == 0
         }
     };
     Ok(match is_good {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
-}
-
-fn named(name: &str) -> anyhow::Result<&'static Drill> {
-    drill(name).with_context(|| {
-        let known: Vec<&str> = DRILLS.iter().map(|drill| drill.name).collect();
-        format!("no drill {name:?}; there are {}", known.join(", "))
-    })
-}
-
-fn practise(
-    root: &Path,
-    chosen: Vec<&'static Drill>,
-    runtime: &Runtime,
-    out: &mut impl Write,
-) -> anyhow::Result<bool> {
-    Ok(drills::run(root, &root.join(".stack/drill"), &chosen, runtime, out)? == 0)
 }

@@ -1,11 +1,16 @@
-//! The doctor follows one order hop by hop; a drill breaks a stack of its own, so that finding the cause can be practised.
+//! `just doctor` follows one order hop by hop; `just drill NAME` breaks an isolated stack, so that finding the cause can be
+//! practised.
 //!
-//! `doctor` asks the running stack, any of its runtimes, through public interfaces alone. Everything that breaks something
-//! does so on a `bench`: an isolated native stack.
+//! A drill is its page, `docs/drills/NAME.md`: [`page`] reads it, [`run`] does what it says, with [`traffic`] meanwhile.
+//! Faults are applied by `verify::breaks`.
 
-pub mod bench;
 pub mod cli;
 pub mod doctor;
-pub mod drills;
+pub mod orders;
+pub mod page;
 pub mod place;
+pub mod queries;
+pub mod rules;
+pub mod run;
 pub mod shop;
+pub mod traffic;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     drill::cli::main().unwrap_or_else(|error| {
-        // A closed stderr leaves nobody to tell.
+        // There is no other place for an error of stderr.
         writeln!(anstream::stderr(), "drill: {error:#}").unwrap_or_default();
         ExitCode::FAILURE
     })

@@ -15,32 +15,13 @@ impl Place {
         match self {
             Self::Main => format!("just {words}"),
             Self::Isolated(dir) => {
+                let (program, subcommand) = match words.starts_with("trace ") {
+                    true => ("verify", words),
+                    false => ("stack", words),
+                };
                 let dir = dir.display();
-                format!("cargo run -q --bin stack -- --isolated {dir} {words}")
+                format!("cargo run -q --bin {program} -- --isolated {dir} {subcommand}")
             }
         }
-    }
-
-    /// A trace in the terminal; of an isolated stack its log lines tell the same story.
-    pub fn trace(&self, id: &str) -> String {
-        match self {
-            Self::Main => format!("just trace {id}"),
-            Self::Isolated(_) => self.command("logs gateway"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_names_the_stack_it_is_for() {
-        assert_eq!(Place::Main.command("logs loki"), "just logs loki");
-        let own = Place::Isolated("/tmp/x".into());
-        assert_eq!(
-            own.command("up"),
-            "cargo run -q --bin stack -- --isolated /tmp/x up"
-        );
     }
 }

@@ -21,8 +21,10 @@ pub struct Shop {
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
-    /// Of `traceresponse`.
+    /// Of `traceresponse`, as the next field.
     pub trace_id: String,
+    /// Without it no span of the request is recorded.
+    pub is_sampled: bool,
     pub body: Value,
     pub began: SystemTime,
     pub took: Duration,
@@ -42,7 +44,7 @@ impl Shop {
         })
     }
 
-    /// One piece of one product. The error says why nothing was answered.
+    /// One piece of one product. The error says why there was no answer.
     pub async fn order(&self, key: &str) -> Result<Answer, String> {
         let body = json!({"items": [{"product_id": PRODUCT, "quantity": 1}]});
         let request = self
@@ -67,15 +69,21 @@ impl Shop {
         };
         let response = request.send().await.map_err(unanswered)?;
         let status = response.status().as_u16();
-        let trace_id = response
-            .headers()
-            .get("traceresponse")
-            .and_then(|value| value.to_str().ok()?.split('-').nth(1).map(str::to_owned))
+        let context = response.headers().get("traceresponse");
+        let context = context
+            .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
+        // version-trace id-span id-flags
+        let parts: Vec<&str> = context.split('-').collect();
+        let trace_id = parts.get(1).copied().unwrap_or_default().to_owned();
+        let flags = parts
+            .get(3)
+            .and_then(|flags| u8::from_str_radix(flags, 16).ok());
         let text = response.text().await.map_err(unanswered)?;
         Ok(Answer {
             status,
             trace_id,
+            is_sampled: flags.is_none_or(|flags| flags & 1 == 1),
             body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
             began,
             took: clock.elapsed(),
@@ -86,7 +94,7 @@ impl Shop {
 // === impl Answer ===
 
 impl Answer {
-    /// The problem's own words, where it is one.
+    /// The text of a problem document.
     pub fn detail(&self) -> &str {
         self.body["detail"].as_str().unwrap_or_default()
     }

@@ -3,16 +3,15 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::bail;
 use clap::{Parser, Subcommand};
-use tokio::runtime::Runtime;
+use stack::Instance;
 
-use crate::report::{Line, Outcome, Report};
+use crate::report::Report;
 use crate::run::Patience;
 use crate::target::Target;
-use crate::{browser, run, selftest, show, survival};
+use crate::{breaks, browser, run, show};
 
 #[derive(Debug, Parser)]
 #[command(name = "verify", about, version)]
@@ -28,7 +27,7 @@ struct Cli {
 enum Command {
     /// Drive the shop through its public API and ask the backends about every claim.
     Run {
-        /// Leave out the last part, which breaks a stack of its own to see rows fail.
+        /// Leave out the last part, the mutations.
         #[arg(long)]
         rows_only: bool,
         /// Ask only the rows whose name has this in it.
@@ -40,12 +39,10 @@ enum Command {
         )]
         only: String,
     },
-    /// Break a stack of its own in four ways and see that the rows go red and name what is broken.
-    Selftest,
+    /// Change copies of the shipped files, and break an isolated stack: the rows must fail that `checks/mutations.yaml` names.
+    Mutations,
     /// Use the scenario page in a headless Chromium: by keyboard, by click, at phone width, offline.
     Browser,
-    /// Stop and start the stack, then kill its Collector, and see that nothing is lost or told twice.
-    Survival,
     /// Place one order; show its trace, its log lines, a few metrics and where to look.
     FirstOrder,
     /// A trace as a waterfall with its log lines in place.
@@ -62,15 +59,12 @@ enum Command {
 pub fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     // Before the runtime: looking up processes and ports blocks.
-    let target = match &cli.isolated {
-        Some(dir) => Target::isolated(dir)?,
-        None => Target::here()?,
+    let root = stack::repository_root(&std::env::current_dir()?)?;
+    let instance = match &cli.isolated {
+        Some(dir) => Instance::isolated(&root, dir)?,
+        None => Instance::main(&root)?,
     };
-    // They stop and start the main stack, or one of their own.
-    let is_about_the_main_one = matches!(cli.command, Command::Selftest | Command::Survival);
-    if cli.isolated.is_some() && is_about_the_main_one {
-        bail!("--isolated: this command does not look at a stack in a directory");
-    }
+    let target = Target::of(&root, &instance)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -92,23 +86,18 @@ pub fn main() -> anyhow::Result<ExitCode> {
                 runtime.block_on(browser::rows(&target, &mut report))?;
             }
             if !rows_only {
-                selftest(&target, &runtime, &mut report)?;
+                breaks::rows(&instance, &runtime, &mut report)?;
             }
             close(report)
         }
-        Command::Selftest => {
+        Command::Mutations => {
             let mut report = Report::new(out);
-            selftest::run(&runtime, &mut report)?;
+            breaks::rows(&instance, &runtime, &mut report)?;
             close(report)
         }
         Command::Browser => {
             let mut report = Report::new(out);
             runtime.block_on(browser::rows(&target, &mut report))?;
-            close(report)
-        }
-        Command::Survival => {
-            let mut report = Report::new(out);
-            survival::run(target.root(), &runtime, &mut report)?;
             close(report)
         }
         Command::FirstOrder => {
@@ -120,27 +109,6 @@ pub fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-/// Only where the programs of the stack are built already: building them takes longer than everything else here.
-fn selftest<W: Write>(
-    target: &Target,
-    runtime: &Runtime,
-    report: &mut Report<W>,
-) -> anyhow::Result<()> {
-    let missing = target.missing_tools()?;
-    if missing.is_empty() {
-        return selftest::run(runtime, report);
-    }
-    Ok(report.add(Line {
-        name: "breaking a stack of its own".to_owned(),
-        query: None,
-        outcome: Outcome::Skipped(format!(
-            "no native {}: break-it rows (`just up` on this machine builds them)",
-            missing.join(", ")
-        )),
-        after: Duration::ZERO,
-    })?)
 }
 
 fn close<W: Write>(mut report: Report<W>) -> anyhow::Result<ExitCode> {

@@ -2,9 +2,10 @@
 //!
 //! `expectations` lists the rows of `checks/*.yaml` and the comparisons; `claims` adds those that the shipped files make.
 //! `run` drives, asks and reports; `check` judges one row; `backend` asks Tempo, Loki, Prometheus, the Collector and its
-//! archive; `selftest` breaks a stack to see rows fail.
+//! archive; `breaks` changes files and breaks a stack to see rows fail.
 
 pub mod backend;
+pub mod breaks;
 pub mod browser;
 pub mod check;
 pub mod claim;
@@ -13,10 +14,8 @@ pub mod cli;
 pub mod expectations;
 pub mod parity;
 pub mod run;
-pub mod selftest;
 pub mod show;
 pub mod sockets;
-pub mod survival;
 pub mod target;
 pub mod trace;
 pub mod view;

@@ -11,12 +11,10 @@ use tokio::sync::Semaphore;
 
 use crate::check::{Baseline, Scene, epoch_seconds, live};
 use crate::claim::{Claim, Row};
-use crate::claims::sabotage::{Copy, FAULTS, Red};
 use crate::claims::{self, Counts};
 use crate::expectations;
 use crate::poll::{Look, Settled, poll};
 use crate::report::{Line, Outcome, Report};
-use crate::selftest::judge_red;
 use crate::sockets::Seen;
 use crate::target::Target;
 
@@ -25,8 +23,6 @@ const AT_ONCE: usize = 8;
 const PAUSE: Duration = Duration::from_millis(400);
 /// Between two looks at the services' sockets.
 const WATCH: Duration = Duration::from_millis(100);
-/// What a changed file says of telemetry that has long arrived does not come true by waiting.
-const CHANGED: Duration = Duration::from_secs(2);
 const SPANS_ARRIVE: Duration = Duration::from_millis(500);
 
 /// How long each stage waits for its rows.
@@ -113,7 +109,7 @@ pub async fn run<W: Write>(
     let mut rows = of(Stage::Close);
     rows.extend(only(expectations::closing(&scene.lists.services), &wanted));
     judge(&scene, rows, patience.closing, report).await?;
-    shipped(&mut scene, target, &patience, wanted, report).await
+    shipped(&scene, &patience, wanted, report).await
 }
 
 fn within(row: &Row) -> Option<Duration> {
@@ -137,10 +133,9 @@ async fn timed(scene: &Scene, rows: Vec<Row>, ended: Instant) -> Vec<Line> {
     .await
 }
 
-/// What the shipped files claim, then whether a fault in them is told.
+/// What the shipped files claim.
 async fn shipped<W: Write>(
-    scene: &mut Scene,
-    target: &Target,
+    scene: &Scene,
     patience: &Patience,
     wanted: impl Fn(&Row) -> bool,
     report: &mut Report<W>,
@@ -151,53 +146,7 @@ async fn shipped<W: Write>(
     }
     judge(scene, rows.clone(), patience.closing, report).await?;
     let counts = Counts::of(&rows, report.lines());
-    report.say(format_args!("\n{counts}"))?;
-    for (number, fault) in FAULTS.iter().enumerate() {
-        let copy = Copy::of(target.root(), number)?;
-        let judged = match fault.apply(&scene.artifacts, &copy) {
-            Ok(red) if !rows.iter().any(|row| row.name == red.unchanged) => continue,
-            Ok(red) => told(scene, target, &copy, &red, report.lines()).await?,
-            Err(error) => (Outcome::Failed(format!("{error:#}")), Duration::ZERO),
-        };
-        report.add(Line {
-            name: format!("told: {}", fault.name),
-            query: None,
-            outcome: judged.0,
-            after: judged.1,
-        })?;
-    }
-    Ok(())
-}
-
-/// Whether the row of a changed copy goes red, which was green before.
-async fn told(
-    scene: &mut Scene,
-    target: &Target,
-    copy: &Copy,
-    red: &Red,
-    before: &[Line],
-) -> anyhow::Result<(Outcome, Duration)> {
-    let was = before.iter().find(|line| line.name == red.unchanged);
-    if let Some(Line {
-        outcome: Outcome::Failed(_),
-        ..
-    }) = was
-    {
-        let state = format!("{} was red before anything was changed", red.unchanged);
-        return Ok((Outcome::Failed(state), Duration::ZERO));
-    }
-    let changed = target.artifacts(copy.root())?;
-    let rows = only(claims::rows(&changed), |row| row.name == red.row);
-    let shipped = std::mem::replace(&mut scene.artifacts, changed);
-    let mut inner = Report::new(std::io::sink());
-    let judged = judge(scene, rows, CHANGED, &mut inner).await;
-    scene.artifacts = shipped;
-    judged?;
-    let (outcome, after) = judge_red(inner.lines(), &red.row, &red.word);
-    Ok(match outcome {
-        Outcome::Passed(state) => (Outcome::Passed(format!("{}: {state}", red.row)), after),
-        other => (other, after),
-    })
+    Ok(report.say(format_args!("\n{counts}"))?)
 }
 
 fn only(rows: Vec<Row>, wanted: impl Fn(&Row) -> bool) -> Vec<Row> {

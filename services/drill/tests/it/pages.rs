@@ -1,82 +1,73 @@
-//! The table, the pages, the index and the rules speak of the same drills.
+//! The pages, the index and the rules name the same drills, components and alerts.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use drill::drills::page::{Language, Page, When};
-use drill::drills::rules;
-use drill::drills::table::{DRILLS, Drill, Expect};
-use drill::drills::traceql::Filter;
+use drill::page::{Drill, When, signal};
+use drill::rules;
+use verify::claims::Language;
 
 fn root() -> PathBuf {
     stack::repository_root(env!("CARGO_MANIFEST_DIR").as_ref()).unwrap()
 }
 
-fn pages() -> impl Iterator<Item = (&'static Drill, Page)> {
-    let read = |drill: &'static Drill| (drill, Page::read(&root(), drill.name).unwrap());
-    DRILLS.iter().map(read)
-}
-
 #[test]
-fn every_drill_has_a_page_and_a_line_of_the_index_and_no_other_does() {
-    let drills: BTreeSet<String> = DRILLS.iter().map(|drill| drill.name.to_owned()).collect();
-    let names = fs::read_dir(root().join("docs/drills")).unwrap();
-    let files: BTreeSet<String> = names
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+fn the_index_lists_every_page_once() {
+    let drills = Drill::all(&root()).unwrap();
+    let listed: BTreeSet<String> = drills.iter().map(|drill| drill.name.clone()).collect();
+    assert_eq!(listed.len(), drills.len());
+    let files = fs::read_dir(root().join("docs/drills")).unwrap();
+    let files = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files: BTreeSet<String> = files
         .filter(|name| name != "README.md")
         .map(|name| name.trim_end_matches(".md").to_owned())
         .collect();
-    assert_eq!(drills, files);
-    let index = fs::read_to_string(root().join("docs/drills/README.md")).unwrap();
-    let linked = index.lines().filter_map(|line| {
-        let (name, rest) = line.strip_prefix("| [")?.split_once("](")?;
-        assert!(rest.starts_with(&format!("{name}.md)")), "{line}");
-        Some(name.to_owned())
-    });
-    assert_eq!(linked.collect::<BTreeSet<_>>(), drills);
+    assert_eq!(listed, files);
 }
 
 #[test]
 fn every_page_shows_its_fault_in_all_three_signals() {
-    for (drill, page) in pages() {
-        for language in [Language::Promql, Language::Logql, Language::Traceql] {
-            let is_shown = page.queries.iter().any(|query| query.language == language);
-            assert!(is_shown, "{}: nothing in {}", drill.name, language.signal());
+    for drill in Drill::all(&root()).unwrap() {
+        for language in [Language::PromQl, Language::LogQl, Language::TraceQl] {
+            let mut queries = drill.page.queries.iter();
+            let is_shown = queries.any(|query| query.language == language);
+            assert!(is_shown, "{}: nothing in {}", drill.name, signal(language));
         }
-        let is_seen = page.queries.iter().any(|query| query.when == When::Broken);
+        let is_seen = drill.queries(When::Broken).next().is_some();
         assert!(is_seen, "{}: nothing to see before the fix", drill.name);
     }
 }
 
 #[test]
-fn every_trace_query_can_be_asked_of_the_archive_too() {
-    for (drill, page) in pages() {
-        let traces = page
-            .queries
-            .iter()
-            .filter(|query| query.language == Language::Traceql);
-        for query in traces {
-            Filter::parse(&query.text).unwrap_or_else(|error| panic!("{}: {error:#}", drill.name));
+fn components_and_alerts_of_the_front_matter_exist() {
+    let topology = stack::Topology::read(&root()).unwrap();
+    let rules = root().join("grafana/prometheus/rules");
+    let rules =
+        ["alerts.yaml", "slo.yaml"].map(|file| fs::read_to_string(rules.join(file)).unwrap());
+    for drill in Drill::all(&root()).unwrap() {
+        let (name, plan) = (&drill.name, &drill.plan);
+        let faults = plan
+            .fault
+            .components()
+            .into_iter()
+            .chain(plan.then.components());
+        for component in faults.chain(plan.needs.iter().map(String::as_str)) {
+            assert!(topology.component(component).is_ok(), "{name}: {component}");
         }
-    }
-}
-
-#[test]
-fn the_alert_of_a_drill_is_a_rule_and_is_named_on_its_page() {
-    let known = rules::alerts(&root()).unwrap();
-    for (drill, page) in pages() {
-        if let Expect::Alert { name, .. } = drill.alert {
+        for alert in plan.alert.iter().chain(&plan.alert_if_absent) {
+            let rule = format!("- alert: {}\n", alert.name);
             assert!(
-                known.iter().any(|rule| rule == name),
-                "{}: no rule {name}",
-                drill.name
+                rules.iter().any(|text| text.contains(&rule)),
+                "{name}: no rule {}",
+                alert.name
             );
-            let text = fs::read_to_string(&page.path).unwrap();
+        }
+        if let Some(alert) = &plan.alert {
+            let quoted = format!("`{}`", alert.name);
             assert!(
-                text.contains(&format!("`{name}`")),
-                "{} does not name {name}",
-                drill.name
+                drill.page.text.contains(&quoted),
+                "{name} does not name {quoted}"
             );
         }
     }

@@ -19,7 +19,6 @@ pub mod page;
 mod promtool;
 mod query;
 pub mod rules;
-pub mod sabotage;
 mod signal;
 mod source;
 mod template;

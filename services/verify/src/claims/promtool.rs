@@ -52,11 +52,6 @@ impl Test {
         }
     }
 
-    /// The size of the file: long files run long.
-    pub(super) fn size(&self) -> u64 {
-        self.path.metadata().map_or(0, |file| file.len())
-    }
-
     /// Starts it, so that it has ended when its verdict is needed: windows of days take promtool a minute.
     pub async fn begin(&self) -> anyhow::Result<()> {
         if let Some(promtool) = &self.promtool {

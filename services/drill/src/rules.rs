@@ -1,8 +1,8 @@
 //! The shipped rules with shorter windows: what takes an hour in production takes two minutes in a drill.
 //!
-//! Only error budgets look back that far; the alerts about the telemetry itself run in a drill as they are shipped. In
-//! `slo.yaml`, every duration that stands as a word of its own in an expression or a `for` is divided, as the head of `slo.yaml` says.
-//! Thresholds, burn rates, names and intervals stay.
+//! Only error budgets look back that far; the alerts about the telemetry itself run as they are shipped. In `slo.yaml`
+//! every duration that is a word of its own in an expression or a `for` is divided. Thresholds, burn rates, names and
+//! intervals stay.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,10 +13,10 @@ use yaml_serde::Value;
 
 /// Five minutes become ten seconds: fewer hold no two exports.
 pub const FACTOR: u32 = 30;
-/// Two exports. What was shorter in the shipped rules stays as it is.
+/// Two exports, in seconds. What is shorter in the shipped rules stays as it is.
 const LEAST: u32 = 10;
 
-/// Writes Prometheus' directory of a drill below `home`, and gives what its stack needs as `STACK_HOME`.
+/// Writes Prometheus' directory of a drill below `home`, and returns the `STACK_HOME` of its stack.
 pub fn prepare(root: &Path, home: &Path) -> anyhow::Result<PathBuf> {
     let scaled = home.join("scaled");
     let own = scaled.join("prometheus");
@@ -27,7 +27,7 @@ pub fn prepare(root: &Path, home: &Path) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(&rules)?;
     let shipped = root.join("grafana/prometheus");
     symlink(shipped.join("prometheus.yaml"), own.join("prometheus.yaml"))?;
-    // Written by the launcher beside the unscaled rules.
+    // Written by the launcher next to the unscaled rules.
     symlink(
         home.join("prometheus/targets.json"),
         own.join("targets.json"),
@@ -45,26 +45,6 @@ pub fn prepare(root: &Path, home: &Path) -> anyhow::Result<PathBuf> {
     Ok(scaled)
 }
 
-/// The names of all alerts of the shipped rules.
-pub fn alerts(root: &Path) -> anyhow::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(root.join("grafana/prometheus/rules"))? {
-        let document: Value = yaml_serde::from_str(&fs::read_to_string(entry?.path())?)?;
-        let named = rules_of(&document).filter_map(|rule| rule.get("alert")?.as_str());
-        names.extend(named.map(str::to_owned));
-    }
-    Ok(names)
-}
-
-fn rules_of(document: &Value) -> impl Iterator<Item = &Value> {
-    let groups = document.get("groups").and_then(Value::as_sequence);
-    groups
-        .into_iter()
-        .flatten()
-        .filter_map(|group| group.get("rules").and_then(Value::as_sequence))
-        .flatten()
-}
-
 fn scale(text: &str) -> anyhow::Result<String> {
     let mut document: Value = yaml_serde::from_str(text)?;
     let groups = document.get_mut("groups").and_then(Value::as_sequence_mut);
@@ -74,7 +54,7 @@ fn scale(text: &str) -> anyhow::Result<String> {
             for key in ["expr", "for", "keep_firing_for"] {
                 shorten_value(rule.get_mut(key));
             }
-            // It says how long the window is that it tells about.
+            // It names the window.
             let annotations = rule.get_mut("annotations");
             shorten_value(annotations.and_then(|all| all.get_mut("summary")));
         }
@@ -96,7 +76,7 @@ fn shorten(expression: &str) -> String {
     let mut rest = expression;
     while !rest.is_empty() {
         let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.');
-        // Names have colons: a subquery's is written with a space before it, `[5m :]`, or its window would stay long.
+        // Names have colons. The colon of a subquery is written after a space, `[5m :]`.
         let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
         let (word, behind) = rest.split_at(end);
         match seconds(word) {

@@ -1,32 +1,32 @@
-//! A slow network between two services: a port that hands on every byte, late.
+//! A proxy that delivers every byte late: a slow network between two services.
 
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Runtime;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 #[derive(Debug)]
-pub(super) struct SlowLink {
+pub(super) struct Proxy {
     address: String,
     task: JoinHandle<()>,
 }
 
-// === impl SlowLink ===
+// === impl Proxy ===
 
-impl SlowLink {
-    /// Hands on what comes to `target` (`http://host:port`), each piece after `delay`.
-    pub(super) fn start(runtime: &Runtime, target: &str, delay: Duration) -> anyhow::Result<Self> {
-        let target = target.trim_start_matches("http://").to_owned();
-        let listener = runtime
+impl Proxy {
+    /// Forwards to `target` (`host:port`), each piece after `delay`.
+    pub(super) fn start(handle: &Handle, target: &str, delay: Duration) -> anyhow::Result<Self> {
+        let target = target.to_owned();
+        let listener = handle
             .block_on(TcpListener::bind("127.0.0.1:0"))
             .context("no port for the slow link")?;
         let address = format!("http://{}", listener.local_addr()?);
-        let task = runtime.spawn(async move {
+        let task = handle.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((from, _)) = listener.accept().await {
                 while connections.try_join_next().is_some() {}
@@ -43,7 +43,7 @@ impl SlowLink {
     }
 }
 
-impl Drop for SlowLink {
+impl Drop for Proxy {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -53,7 +53,7 @@ async fn join(from: TcpStream, target: &str, delay: Duration) -> std::io::Result
     let to = TcpStream::connect(target).await?;
     let (mut read_from, mut write_from) = from.into_split();
     let (mut read_to, mut write_to) = to.into_split();
-    // Late, but not one after the other: a far network delays each piece and lets many be on their way.
+    // A far network delays each piece, and lets many be on their way.
     let (sender, mut pieces) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
     let take = async {
         let mut buffer = vec![0; 16 * 1024];
