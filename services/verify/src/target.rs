@@ -81,6 +81,10 @@ impl Target {
         })
     }
 
+    pub fn trace_store(&self) -> &TraceStore {
+        &self.store
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -173,7 +177,7 @@ impl Target {
     }
 
     /// Also what somebody else started, such as compose with all containers: it is found by its port.
-    async fn present(&self) -> anyhow::Result<BTreeSet<String>> {
+    pub(crate) async fn present(&self) -> anyhow::Result<BTreeSet<String>> {
         let mut present = self.present.clone();
         let at = &self.addresses;
         for (name, url) in [
