@@ -59,7 +59,7 @@ schema:
 
 # Open-loop load with latency from the intended start, e.g. `just load --rate 50 --duration 1m --json load.json`.
 load *args:
-    cargo run --quiet --locked --bin loadgen -- {{ args }}
+    GATEWAY_PORT="${GATEWAY_PORT:-$(sed -n 's/^GATEWAY_PORT=//p' .env)}" cargo run --quiet --locked --bin loadgen -- {{ args }}
 
 # Breaks a stack of its own: the alert fires, the symptom shows, the fix clears it. `list`, a name, or `all`.
 drill *names="list":

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     loadgen::cli::main().unwrap_or_else(|error| {
-        // A closed stderr leaves nobody to tell.
+        // A closed stderr leaves no place to report to.
         writeln!(anstream::stderr(), "loadgen: {error:#}").unwrap_or_default();
         ExitCode::FAILURE
     })

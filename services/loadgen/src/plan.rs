@@ -1,13 +1,16 @@
 //! What a run will do, and how much of it is allowed.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, bail, ensure};
+use http::Uri;
+use http::uri::{Authority, Scheme};
 
-use crate::mix::Mix;
+use crate::mix::{Mix, Route};
 use crate::pace;
 
-/// No run has more arrivals: at [`crate::shape::MAX_UNITS`] units an order, far less than the seeded stock of eleven million.
+/// No run has more arrivals: at [`crate::requests::MAX_UNITS`] units an order, far less than the seeded stock of eleven million.
 pub const MAX_REQUESTS: u64 = 100_000;
 /// No run goes on for longer, warm-up included.
 pub const MAX_TIME: Duration = Duration::from_secs(600);
@@ -15,18 +18,20 @@ pub const MAX_TIME: Duration = Duration::from_secs(600);
 pub const MAX_RATE: f64 = 20_000.0;
 /// Each is a connection: below the 1,024 open files that a process often gets.
 pub const MAX_IN_FLIGHT: usize = 1_000;
-/// How long one request may be waited for, at most.
+/// How long to wait for one answer, at most.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A run that is allowed.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    pub gateway: Authority,
     /// Arrivals per second.
     pub rate: f64,
     /// Arrivals that are due this early are sent and not measured.
     pub warm_up: Duration,
     pub amount: Amount,
     pub mix: Mix,
+    /// What [`Route::Scenario`] runs.
+    pub scenario: String,
     /// An arrival that finds so many requests unanswered is shed.
     pub in_flight: usize,
     pub timeout: Duration,
@@ -43,7 +48,37 @@ pub enum Amount {
 }
 
 impl Plan {
-    /// Refuses what is beyond the limits, and says by how much.
+    /// Orders at a constant rate for as long as a run may take, without warm-up.
+    ///
+    /// # Errors
+    /// `gateway` is not `http://HOST:PORT` of this machine.
+    pub fn orders(gateway: &str, rate: f64) -> anyhow::Result<Self> {
+        Ok(Self {
+            gateway: loopback(gateway)?,
+            rate,
+            warm_up: Duration::ZERO,
+            amount: Amount::For(MAX_TIME.min(pace::offset(MAX_REQUESTS, rate))),
+            mix: Mix::only(Route::Orders),
+            scenario: "normal".to_owned(),
+            in_flight: 256,
+            timeout: Duration::from_secs(25),
+            seed: 1,
+        })
+    }
+
+    /// One scenario at a constant rate for as long as a run may take, without warm-up.
+    ///
+    /// # Errors
+    /// As [`Plan::orders`].
+    pub fn scenario(gateway: &str, rate: f64, name: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            mix: Mix::only(Route::Scenario),
+            scenario: name.to_owned(),
+            ..Self::orders(gateway, rate)?
+        })
+    }
+
+    /// Refuses what is beyond the limits, with the value and the limit.
     pub fn check(&self) -> anyhow::Result<()> {
         let Self {
             rate,
@@ -61,9 +96,7 @@ impl Plan {
         );
         ensure!(
             *timeout > Duration::ZERO && *timeout <= MAX_TIMEOUT,
-            "--timeout {}: expected at most {}",
-            text(*timeout),
-            text(MAX_TIMEOUT)
+            "--timeout {timeout:?}: expected at most {MAX_TIMEOUT:?}"
         );
         let time = self.time();
         ensure!(
@@ -81,9 +114,7 @@ impl Plan {
         );
         ensure!(
             time <= MAX_TIME,
-            "this would take {}, and {} is the longest a run may take: shorten --duration or --warm-up, or raise --rate",
-            text(time),
-            text(MAX_TIME)
+            "this would take {time:?}, and {MAX_TIME:?} is the longest a run may take: shorten --duration or --warm-up, or raise --rate"
         );
         Ok(())
     }
@@ -126,11 +157,20 @@ impl Plan {
     }
 }
 
-/// As the options take it.
-pub(crate) fn text(duration: Duration) -> String {
-    // Finer than a microsecond is noise.
-    let rounded = Duration::from_micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
-    humantime::format_duration(rounded).to_string()
+/// The host and port of a gateway on this machine: load is for systems that are yours.
+pub fn loopback(url: &str) -> anyhow::Result<Authority> {
+    let uri: Uri = url.parse().with_context(|| format!("--gateway {url}"))?;
+    let is_root = uri.path() == "/" && uri.query().is_none();
+    let authority = match uri.authority() {
+        Some(authority) if uri.scheme() == Some(&Scheme::HTTP) && is_root => authority,
+        _ => bail!("--gateway {url}: expected http://HOST:PORT"),
+    };
+    let host = authority.host();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let is_local =
+        host == "localhost" || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    ensure!(is_local, "--gateway {url}: {host} is not this machine");
+    Ok(authority.clone())
 }
 
 #[cfg(test)]
@@ -139,13 +179,9 @@ mod tests {
 
     fn plan(rate: f64, amount: Amount) -> Plan {
         Plan {
-            rate,
-            warm_up: Duration::ZERO,
             amount,
-            mix: Mix::default(),
-            in_flight: 10,
-            timeout: Duration::from_secs(1),
-            seed: 1,
+            rate,
+            ..Plan::orders("http://127.0.0.1:1", 1.0).unwrap()
         }
     }
 
@@ -154,30 +190,28 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_themselves_are_allowed() {
+    fn limits_are_allowed_and_what_is_beyond_them_is_refused_with_both_values() {
         for plan in [
             plan(MAX_RATE, seconds(5)),
             plan(100.0, seconds(600)),
             plan(200.0, Amount::Sent(MAX_REQUESTS)),
             plan(0.1, Amount::Sent(60)),
+            Plan::orders("http://[::1]:1", 3_000.0).unwrap(),
         ] {
             plan.check().unwrap();
         }
-    }
-
-    #[test]
-    fn what_is_beyond_a_limit_is_refused_with_the_value_and_the_limit() {
-        let warm = |plan: Plan| Plan {
+        let base = || plan(1.0, seconds(600));
+        let warm = Plan {
             warm_up: Duration::from_secs(5),
-            ..plan
+            ..base()
         };
-        let waiting = |plan: Plan| Plan {
+        let waiting = Plan {
             timeout: Duration::from_secs(61),
-            ..plan
+            ..base()
         };
-        let crowded = |plan: Plan| Plan {
+        let crowded = Plan {
             in_flight: 1_001,
-            ..plan
+            ..base()
         };
         for (plan, expected) in [
             (plan(0.0, seconds(1)), "--rate 0: "),
@@ -191,19 +225,13 @@ mod tests {
             (plan(1.0, Amount::Sent(100_001)), "100001 requests, and"),
             (
                 plan(1.0, seconds(601)),
-                "take 10m 1s, and 10m is the longest",
+                "take 601s, and 600s is the longest",
             ),
-            (plan(1.0, Amount::Sent(601)), "take 10m 1s, and 10m"),
-            (warm(plan(1.0, seconds(600))), "take 10m 5s, and 10m"),
+            (plan(1.0, Amount::Sent(601)), "take 601s, and 600s"),
             (plan(1.0, seconds(0)), "nothing to do"),
-            (
-                waiting(plan(1.0, seconds(1))),
-                "--timeout 1m 1s: expected at most 1m",
-            ),
-            (
-                crowded(plan(1.0, seconds(1))),
-                "--in-flight 1001: expected 1 to 1000",
-            ),
+            (warm, "take 605s, and 600s"),
+            (waiting, "--timeout 61s: expected at most 60s"),
+            (crowded, "--in-flight 1001: expected 1 to 1000"),
         ] {
             let refused = plan.check().unwrap_err().to_string();
             assert!(refused.contains(expected), "{refused}");
@@ -215,5 +243,26 @@ mod tests {
         assert_eq!(plan(1_000.0, Amount::Sent(5)).most_arrivals(), MAX_REQUESTS);
         assert_eq!(plan(2.0, Amount::Sent(5)).most_arrivals(), 1_200);
         assert_eq!(plan(2.0, seconds(5)).most_arrivals(), 10);
+    }
+
+    #[test]
+    fn only_a_gateway_of_this_machine_is_accepted() {
+        for host in ["127.0.0.1:1", "127.1.2.3:1", "[::1]:1", "localhost:1"] {
+            assert_eq!(loopback(&format!("http://{host}")).unwrap(), host);
+        }
+        for (url, expected) in [
+            ("127.0.0.1:8080", "expected http://HOST:PORT"),
+            ("https://127.0.0.1:8080", "expected http://HOST:PORT"),
+            ("http://127.0.0.1:8080/api", "expected http://HOST:PORT"),
+            ("http://127.0.0.1:8080/?a=b", "expected http://HOST:PORT"),
+            ("not a url", "--gateway not a url"),
+            ("http://10.0.0.7:1", "10.0.0.7 is not this machine"),
+            ("http://[2001:db8::1]:1", "is not this machine"),
+            ("http://localhost.example:1", "is not this machine"),
+            ("http://0.0.0.0:1", "0.0.0.0 is not this machine"),
+        ] {
+            let refused = format!("{:#}", loopback(url).unwrap_err());
+            assert!(refused.contains(expected), "{refused}");
+        }
     }
 }

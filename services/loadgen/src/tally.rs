@@ -1,12 +1,13 @@
-//! What came back, counted per route.
+//! Outcomes of requests, counted per route.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::client::{Answer, Failure};
-use crate::mix::{ROUTES, Route};
+use crate::client::Failure;
+use crate::load::Settled;
+use crate::mix::ROUTES;
 
 /// In microseconds: an hour, six times what a run may take. What is longer counts as this.
 const LONGEST: u64 = 3_600_000_000;
@@ -79,50 +80,54 @@ pub struct Sample {
     pub trace_id: Option<String>,
 }
 
-/// The counts of one route, or of all.
+/// The counts of one route, or of all. Each arrival is in `statuses` or in `failures`.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
-    /// Due, whether they were sent or shed.
-    pub arrivals: u64,
-    /// Not sent, because too many were in flight.
-    pub shed: u64,
     pub statuses: BTreeMap<u16, u64>,
     pub failures: BTreeMap<Failure, u64>,
     /// Answers with a status that the route does not have when all is well.
     pub unexpected: u64,
-    /// From the intended start to the last byte, or to the moment of giving up. Other failures have no latency.
+    /// From the intended start to the last byte, or to the timeout. Other failures have no latency.
     pub latency: Times,
     pub slowest: Option<Sample>,
     pub first_unexpected: Option<Sample>,
 }
 
 impl Counts {
+    /// Requests that were due, whether they were sent or shed.
+    #[must_use]
+    pub fn arrivals(&self) -> u64 {
+        self.answered() + self.failures.values().sum::<u64>()
+    }
+
     #[must_use]
     pub fn answered(&self) -> u64 {
         self.statuses.values().sum()
     }
 
     #[must_use]
+    pub fn shed(&self) -> u64 {
+        self.failures.get(&Failure::Shed).copied().unwrap_or(0)
+    }
+
+    /// Answers of 200 to 299 for 2, and so on.
+    #[must_use]
     pub fn class(&self, class: u16) -> u64 {
-        let of_class = self
-            .statuses
-            .iter()
-            .filter(|(status, _)| *status / 100 == class);
-        of_class.map(|(_, count)| count).sum()
+        let statuses = self.statuses.range(class * 100..(class + 1) * 100);
+        statuses.map(|(_, count)| count).sum()
     }
 
     /// Requests that failed in transport; those that the end of the run cut off did not.
     #[must_use]
     pub fn failed(&self) -> u64 {
-        let failed = self
-            .failures
-            .iter()
-            .filter(|(kind, _)| **kind != Failure::CutOff);
+        let failures = self.failures.iter();
+        let failed = failures.filter(|(it, _)| !matches!(it, Failure::CutOff | Failure::Shed));
         failed.map(|(_, count)| count).sum()
     }
 
-    fn settle(&mut self, route: Route, latency: Duration, outcome: &Result<Answer, Failure>) {
-        let answer = match outcome {
+    fn add(&mut self, settled: &Settled) {
+        let Settled { route, latency, .. } = *settled;
+        let answer = match &settled.outcome {
             Ok(answer) => answer,
             Err(failure) => {
                 *self.failures.entry(*failure).or_default() += 1;
@@ -143,18 +148,13 @@ impl Counts {
             self.unexpected += 1;
             self.first_unexpected.get_or_insert_with(|| sample.clone());
         }
-        if self
-            .slowest
-            .as_ref()
-            .is_none_or(|slowest| slowest.latency < latency)
-        {
+        let slowest = self.slowest.as_ref();
+        if slowest.is_none_or(|slowest| slowest.latency < latency) {
             self.slowest = Some(sample);
         }
     }
 
     fn merge(&mut self, other: &Self) {
-        self.arrivals += other.arrivals;
-        self.shed += other.shed;
         self.unexpected += other.unexpected;
         for (status, count) in &other.statuses {
             *self.statuses.entry(*status).or_default() += count;
@@ -163,42 +163,36 @@ impl Counts {
             *self.failures.entry(*failure).or_default() += count;
         }
         self.latency.merge(&other.latency);
-        if other.slowest.as_ref().map(|it| it.latency) > self.slowest.as_ref().map(|it| it.latency)
-        {
-            self.slowest.clone_from(&other.slowest);
-        }
     }
 }
 
-/// A part of a run: its warm-up, or what is measured.
+/// What a run was.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// In the order of [`ROUTES`].
+    pub warm_up: Counts,
+    /// After the warm-up, in the order of [`ROUTES`].
     pub routes: [Counts; ROUTES.len()],
     /// How much later than due the generator itself began to send: the part of the latencies that is not the shop's.
     pub lateness: Times,
     pub most_in_flight: usize,
+    /// From the end of the warm-up to the end of the arrivals or the last answer, whichever came later.
+    pub time: Duration,
+    /// `false` if the run was stopped early.
+    pub is_complete: bool,
 }
 
 impl Tally {
-    pub fn arrive(&mut self, route: Route, is_shed: bool, in_flight: usize) {
-        let counts = &mut self.routes[route as usize];
-        counts.arrivals += 1;
-        counts.shed += u64::from(is_shed);
-        self.most_in_flight = self.most_in_flight.max(in_flight);
+    pub(crate) fn add(&mut self, settled: &Settled) {
+        if !settled.is_measured {
+            return self.warm_up.add(settled);
+        }
+        if settled.outcome != Err(Failure::Shed) {
+            self.lateness.add(settled.lateness);
+        }
+        self.routes[settled.route as usize].add(settled);
     }
 
-    pub fn settle(
-        &mut self,
-        route: Route,
-        lateness: Duration,
-        latency: Duration,
-        outcome: &Result<Answer, Failure>,
-    ) {
-        self.lateness.add(lateness);
-        self.routes[route as usize].settle(route, latency, outcome);
-    }
-
+    /// The sum of the routes, without their samples.
     #[must_use]
     pub fn total(&self) -> Counts {
         let mut total = Counts::default();
@@ -212,22 +206,32 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Answer;
+    use crate::mix::Route;
+    use std::time::Instant;
 
-    const fn ms(milliseconds: u64) -> Duration {
-        Duration::from_millis(milliseconds)
+    fn settled(route: Route, latency: u64, outcome: Result<u16, Failure>) -> Settled {
+        let latency = Duration::from_millis(latency);
+        Settled {
+            route,
+            due: Instant::now(),
+            is_measured: true,
+            lateness: latency / 10,
+            latency,
+            outcome: outcome.map(|status| Answer {
+                status,
+                trace_id: Some(format!("trace of a {status}")),
+                location: None,
+            }),
+        }
     }
 
-    fn answer(status: u16) -> Result<Answer, Failure> {
-        Ok(Answer {
-            status,
-            trace_id: Some(format!("trace of a {status}")),
-            location: None,
-        })
-    }
-
-    /// Within the three digits that are kept.
-    fn is_about(actual: Option<f64>, expected: f64) -> bool {
-        actual.is_some_and(|actual| (actual - expected).abs() <= expected / 1_000.0)
+    fn tally(all: &[(Route, u64, Result<u16, Failure>)]) -> Tally {
+        let mut tally = Tally::default();
+        for (route, latency, outcome) in all {
+            tally.add(&settled(*route, *latency, *outcome));
+        }
+        tally
     }
 
     #[test]
@@ -235,83 +239,57 @@ mod tests {
         let mut times = Times::default();
         assert_eq!(times.percentile(50.0), None);
         for time in 1..=10_000 {
-            times.add(ms(time));
+            times.add(Duration::from_millis(time));
         }
-        for (percent, expected) in [
-            (50.0, 5_000.0),
-            (90.0, 9_000.0),
-            (99.0, 9_900.0),
-            (99.9, 9_990.0),
-        ] {
-            let actual = times.percentile(percent);
-            assert!(is_about(actual, expected), "p{percent}: {actual:?}");
-        }
-        assert!(times.max() == Some(10_000.0));
-        assert_eq!(times.count(), 10_000);
-    }
-
-    #[test]
-    fn one_slow_request_is_in_the_maximum_and_not_in_the_median() {
-        let mut times = Times::default();
-        for _ in 0..999 {
-            times.add(ms(1));
+        for (percent, expected) in [(50.0, 5_000.0), (99.0, 9_900.0), (99.9, 9_990.0)] {
+            let actual = times.percentile(percent).unwrap();
+            // Three digits are kept.
+            assert!(
+                (actual - expected).abs() <= expected / 1_000.0,
+                "p{percent}: {actual}"
+            );
         }
         times.add(Duration::from_secs(3_600));
-        assert!(is_about(times.percentile(50.0), 1.0));
-        assert!(times.max() == Some(3_600_000.0));
+        assert_eq!((times.max(), times.count()), (Some(3_600_000.0), 10_001));
     }
 
     #[test]
     fn a_total_is_the_sum_of_its_routes() {
-        let mut tally = Tally::default();
-        for (route, status, latency) in [
-            (Route::Orders, 201, 10),
-            (Route::Orders, 502, 30),
-            (Route::Order, 200, 20),
-            (Route::UnknownProduct, 404, 5),
-        ] {
-            tally.arrive(route, false, 1);
-            tally.settle(route, ms(1), ms(latency), &answer(status));
-        }
-        tally.arrive(Route::Orders, true, 3);
-        tally.arrive(Route::Orders, false, 2);
-        let timeout = Err(Failure::Timeout);
-        tally.settle(Route::Orders, ms(1), ms(90), &timeout);
+        let tally = tally(&[
+            (Route::Orders, 10, Ok(201)),
+            (Route::Orders, 30, Ok(502)),
+            (Route::Order, 20, Ok(200)),
+            (Route::UnknownProduct, 5, Ok(404)),
+            (Route::Orders, 90, Err(Failure::Timeout)),
+            (Route::Orders, 1, Err(Failure::Connect)),
+            (Route::Orders, 0, Err(Failure::Shed)),
+            (Route::Order, 1, Err(Failure::CutOff)),
+        ]);
         let total = tally.total();
-        assert_eq!((total.arrivals, total.shed, total.answered()), (6, 1, 4));
+        assert_eq!(
+            (total.arrivals(), total.shed(), total.answered()),
+            (8, 1, 4)
+        );
         assert_eq!((total.class(2), total.class(4), total.class(5)), (2, 1, 1));
-        assert_eq!((total.failed(), total.unexpected), (1, 1));
-        assert_eq!(total.slowest.unwrap().latency, ms(30));
+        assert_eq!((total.failed(), total.unexpected), (2, 1));
         assert_eq!(total.latency.count(), 5, "a timeout has a latency");
-        assert!(total.latency.max() == Some(90.0));
-        assert_eq!(tally.most_in_flight, 3);
+        assert_eq!(total.latency.max(), Some(90.0));
+        assert_eq!(tally.lateness.count(), 7);
     }
 
     #[test]
-    fn the_first_unexpected_answer_is_kept_and_an_expected_404_is_none() {
-        let mut tally = Tally::default();
-        for (route, status) in [
-            (Route::UnknownProduct, 404),
-            (Route::Product, 404),
-            (Route::Product, 503),
-            (Route::Orders, 409),
-        ] {
-            tally.settle(route, Duration::ZERO, ms(1), &answer(status));
-        }
-        let first = |route| tally.routes[route as usize].first_unexpected.clone();
+    fn the_slowest_and_the_first_unexpected_answer_are_kept() {
+        let tally = tally(&[
+            (Route::UnknownProduct, 1, Ok(404)),
+            (Route::Product, 3, Ok(404)),
+            (Route::Product, 2, Ok(503)),
+            (Route::Orders, 1, Ok(409)),
+        ]);
+        let first = |route: Route| tally.routes[route as usize].first_unexpected.clone();
         assert_eq!(first(Route::Product).unwrap().status, 404);
         assert_eq!(first(Route::UnknownProduct), None);
         assert_eq!(first(Route::Orders), None);
-        assert_eq!(tally.total().unexpected, 2);
-    }
-
-    #[test]
-    fn what_the_end_of_the_run_cut_off_did_not_fail() {
-        let mut tally = Tally::default();
-        for failure in [Failure::CutOff, Failure::Connect, Failure::Broken] {
-            tally.settle(Route::Orders, Duration::ZERO, ms(1), &Err(failure));
-        }
-        assert_eq!(tally.total().failed(), 2);
-        assert_eq!(tally.total().latency.count(), 0);
+        let slowest = tally.routes[Route::Product as usize].slowest.clone();
+        assert_eq!(slowest.unwrap().latency, Duration::from_millis(3));
     }
 }

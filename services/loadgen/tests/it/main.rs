@@ -8,5 +8,4 @@
 
 mod binary;
 mod open_loop;
-mod outcomes;
 mod server;

@@ -22,7 +22,7 @@ pub(crate) enum Behaviour {
     Answer,
     /// Nothing is answered before so many have arrived.
     AnswerAfter(usize),
-    /// Nothing is answered before the gate is opened.
+    /// Nothing is answered while the gate is closed.
     Closed(watch::Receiver<bool>),
     Status(u16),
     /// The connection ends in the middle of the answer.
