@@ -382,7 +382,7 @@ impl Facts {
         let points = self.newest.iter().flatten();
         let new = points.filter(|(_, at)| **at >= self.began());
         let names = spans
-            .map(|span| &span.service())
+            .map(|span| span.service())
             .chain(new.map(|(name, _)| name.as_str()));
         let names: BTreeSet<&str> = names.collect();
         let mut others = names.into_iter().filter(|name| !SERVICES.contains(name));
