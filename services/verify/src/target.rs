@@ -176,16 +176,22 @@ impl Target {
         Driver::new(&self.addresses.gateway, self.checks()?)
     }
 
-    /// Also what somebody else started, such as compose with all containers: it is found by its port.
+    /// What can be asked now, whoever started it: containers of compose are found by their ports.
     pub(crate) async fn present(&self) -> anyhow::Result<BTreeSet<String>> {
+        let has_tempo = matches!(self.traces_from_now().await?, Traces::Tempo(_));
+        let has_loki = matches!(self.logs_from_now().await?, Logs::Loki(_));
         let mut present = self.present.clone();
-        let at = &self.addresses;
-        for (name, url) in [
-            ("loki", &at.loki),
-            ("tempo", &at.tempo),
-            ("promtail", &at.promtail),
+        let promtail = Http::new(&self.addresses.promtail)?.text("/ready").await;
+        for (name, is_there) in [
+            ("tempo", has_tempo),
+            ("loki", has_loki),
+            (
+                "promtail",
+                has_loki && (present.contains("promtail") || promtail.is_ok()),
+            ),
         ] {
-            if !present.contains(name) && Http::new(url)?.text("/ready").await.is_ok() {
+            present.remove(name);
+            if is_there {
                 present.insert(name.to_owned());
             }
         }
@@ -197,6 +203,7 @@ impl Target {
         let at = &self.addresses;
         let checks = self.checks()?;
         Ok(Scene {
+            present: self.present().await?,
             traces: self.traces_from_now().await?,
             prometheus: self.prometheus()?,
             loki: self.loki()?,
@@ -209,7 +216,6 @@ impl Target {
             driver: Driver::new(&at.gateway, Arc::clone(&checks))?,
             driven: Driven::new(&checks, SystemTime::now()),
             places: places(at),
-            present: self.present().await?,
             lists: self.lists.clone(),
             checks,
             interval: self.interval,
