@@ -35,16 +35,18 @@ const BOLD: Style = Style::new().bold();
 pub fn list(drills: &[Drill], out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{:<20} {:<44} FIRES  CLEARS  BREAKS", "DRILL", "ALERT")?;
     for Drill { name, plan, .. } in drills {
-        let (alert, fires, clears) = match &plan.alert {
-            Some(alert) => (alert.to_string(), alert.fires, alert.clears),
-            None if plan.doctor.is_some() => ("none left: ask the doctor".into(), QUERY, QUERY),
-            None => ("none".into(), Duration::ZERO, Duration::ZERO),
+        let seconds = |time: Duration| format!("{} s", time.as_secs());
+        let (alert, [fires, clears]) = match &plan.alert {
+            Some(alert) => (alert.to_string(), [alert.fires, alert.clears].map(seconds)),
+            None if plan.doctor.is_some() => {
+                ("none left: ask the doctor".into(), Default::default())
+            }
+            None => ("none".into(), Default::default()),
         };
-        let (fires, clears) = (fires.as_secs(), clears.as_secs());
+        let breaks = &plan.breaks;
         writeln!(
             out,
-            "{name:<20} {alert:<44} {fires:>3} s   {clears:>3} s  {}",
-            plan.breaks
+            "{name:<20} {alert:<44} {fires:>5} {clears:>7}  {breaks}"
         )?;
     }
     let factor = rules::FACTOR;
