@@ -77,10 +77,11 @@ pub(crate) fn substitute(
 impl Row {
     /// The row with its variables filled in.
     pub fn filled(&self, value: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
-        let mut texts = yaml_serde::to_value(self)?;
+        // A name is filled in when the row is read, and may have braces of its own: `Tempo answers /api/traces/{id}`.
+        let name = String::new();
+        let mut texts = yaml_serde::to_value(Self { name, ..self.clone() })?;
         substitute(&mut texts, &|text| fill(text, &value))?;
         let mut row: Self = yaml_serde::from_value(texts)?;
-        // A name is filled in when the row is read, and may have braces of its own.
         row.name.clone_from(&self.name);
         row.place.clone_from(&self.place);
         row.stage = self.stage;

@@ -1,10 +1,5 @@
 //! The rows against the contract.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper that fails is a test that fails"
-)]
-
 use std::collections::BTreeSet;
 use std::path::Path;
 
