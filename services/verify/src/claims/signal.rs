@@ -80,7 +80,8 @@ async fn exemplar(scene: &Scene, label: &str) -> Verdict {
     Ok(format!("{count} exemplars"))
 }
 
-/// From a SERVER span of each service of a trace. If the result is log lines, they are of that trace.
+/// From the SERVER span of each service that failed in a trace: those have log lines of their own. If the result is log
+/// lines, they are of that trace.
 async fn spans(scene: &Scene, field: &str, tags: &[(String, String)], query: &Query) -> Verdict {
     let trace = match scene.trace(REQUEST).await? {
         Ok(trace) => trace,
@@ -88,8 +89,12 @@ async fn spans(scene: &Scene, field: &str, tags: &[(String, String)], query: &Qu
             return not_yet(format!("the trace of {REQUEST:?} is not there"));
         }
     };
-    let servers = trace.spans.iter().filter(|span| span.kind == Kind::Server);
+    let spans = trace.spans.iter();
+    let servers = spans.filter(|span| span.kind == Kind::Server && span.is_error());
     let by_service: BTreeMap<&str, &Span> = servers.map(|span| (span.service(), span)).collect();
+    if by_service.is_empty() {
+        return not_yet(format!("no SERVER span of {REQUEST:?} failed"));
+    }
     let mut seen = Vec::new();
     for (service, span) in by_service {
         let values = values(span, tags);
