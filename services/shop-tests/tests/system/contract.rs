@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use contract::{AttributeRef, Instrument, Metric, Registry};
 use telemetry_testing::{Attributes, Kind, Point, PointKind, Temporality, poll};
 
+use crate::http::Reply;
 use crate::shop::{SERVICES, Shop};
 
 fn registry() -> Registry {
@@ -208,7 +209,7 @@ async fn driven() -> Shop {
         .order_request(&product.id, 1)
         .header("traceparent", "rubbish")
         .header("idempotency-key", "a");
-    let mut replies = vec![shop.send(traced).await];
+    let mut replies = vec![Reply::of(traced).await];
     for scenario in ["normal", "product-error", "out-of-stock"] {
         replies.push(shop.scenario(scenario).await);
     }

@@ -66,7 +66,7 @@ async fn a_body_that_is_no_order_is_refused() {
             .post("/api/orders")
             .header("content-type", "application/json")
             .body(body);
-        refused(&shop, shop.send(request).await, status, &shown);
+        refused(&shop, Reply::of(request).await, status, &shown);
     }
     for (media, status) in [
         ("text/plain", 415),
@@ -83,7 +83,7 @@ async fn a_body_that_is_no_order_is_refused() {
             .body(line("1"));
         refused(
             &shop,
-            shop.send(request).await,
+            Reply::of(request).await,
             status,
             &format!("{media:?}"),
         );
@@ -108,7 +108,7 @@ async fn an_idempotency_key_that_is_none_is_refused() {
             .header("idempotency-key", key);
         refused(
             &shop,
-            shop.send(request).await,
+            Reply::of(request).await,
             400,
             &format!("{:?}", &key[..key.len().min(20)]),
         );
@@ -117,7 +117,7 @@ async fn an_idempotency_key_that_is_none_is_refused() {
         .order_request(&before[0].id, 1)
         .header("idempotency-key", "a")
         .header("idempotency-key", "b");
-    refused(&shop, shop.send(twice).await, 400, "two keys");
+    refused(&shop, Reply::of(twice).await, 400, "two keys");
     nothing_happened(&shop, &before).await;
 }
 
@@ -151,7 +151,7 @@ async fn a_path_or_method_that_is_none_is_refused() {
     ];
     for (method, path, status) in cases {
         let shown = format!("{method} {}", &path[..path.len().min(80)]);
-        let reply = shop.send(shop.request(method, &path)).await;
+        let reply = Reply::of(shop.request(method, &path)).await;
         let spans = refused(&shop, reply, status, &shown);
         // No text of a caller becomes a name: it would be one series and one span name each.
         for span in &spans {
@@ -213,7 +213,7 @@ async fn broken_context_headers_are_ignored_counted_and_harmless() {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let reply = shop.send(request).await;
+        let reply = Reply::of(request).await;
         assert_eq!(reply.status, 201, "{header}: {reply:?}");
         shop.whole_trace(&reply.trace_id());
     }

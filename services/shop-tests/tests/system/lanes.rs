@@ -1,14 +1,14 @@
-//! Both log lanes hold the same records: same time to the nanosecond, same ids, same content.
+//! The log pipelines "file" and "otlp" hold the same records: same time to the nanosecond, same ids, same content.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::UNIX_EPOCH;
 
-use serde_json::{Value as Json, json};
-use telemetry_testing::{Log, Value, poll};
+use serde_json::{Map, Value as Json};
+use telemetry_testing::{Log, Span, poll};
 
 use crate::shop::{SERVICES, Shop};
-use crate::trace::nanoseconds;
 
-/// What both lanes must agree on.
+/// What both pipelines must agree on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Record {
     time: u64,
@@ -23,7 +23,7 @@ struct Record {
 }
 
 #[tokio::test]
-async fn each_record_of_an_order_is_in_both_lanes_and_belongs_to_a_span_of_its_trace() {
+async fn each_record_of_an_order_is_in_both_pipelines_and_belongs_to_a_span_of_its_trace() {
     let shop = Shop::start();
     let product = shop.product().await;
     let placed = shop.order(&product.id, 1).await;
@@ -35,28 +35,23 @@ async fn each_record_of_an_order_is_in_both_lanes_and_belongs_to_a_span_of_its_t
         let records = same_in_both(&shop, |record| record.trace_id.as_ref() == Some(&trace_id));
         assert!(!records.is_empty(), "no record in the trace of {reply:?}");
         for record in &records {
-            let span = spans
-                .iter()
-                .find(|span| Some(&span.span_id) == record.span_id.as_ref());
-            let span =
-                span.unwrap_or_else(|| panic!("{record:?} names a span that is not in its trace"));
+            let of_record = |span: &&Span| Some(&span.span_id) == record.span_id.as_ref();
+            let span = spans.iter().find(of_record);
+            let span = span.unwrap_or_else(|| panic!("no span of {record:?}"));
             assert_eq!(span.service(), record.service, "{record:?}");
-            assert!(
-                (span.start..=span.end).contains(&record.time),
-                "{record:?} is not within its span"
-            );
+            let is_within = (span.start..=span.end).contains(&record.time);
+            assert!(is_within, "{record:?} is not within {span:?}");
         }
     }
     let placed = same_in_both(&shop, |record| record.event == "order.placed");
-    assert_eq!(placed.len(), 1, "{placed:?}");
-    assert_eq!(
-        (placed[0].service.as_str(), placed[0].level.as_str()),
-        ("order", "INFO")
-    );
+    let placed = placed
+        .iter()
+        .map(|r| (r.service.as_str(), r.level.as_str()));
+    assert_eq!(Vec::from_iter(placed), [("order", "INFO")]);
 }
 
 #[tokio::test]
-async fn every_record_of_a_run_from_start_to_stop_is_in_both_lanes() {
+async fn every_record_from_start_to_stop_is_in_both_pipelines() {
     let mut shop = Shop::start();
     let product = shop.product().await;
     shop.order(&product.id, 1).await;
@@ -67,27 +62,20 @@ async fn every_record_of_a_run_from_start_to_stop_is_in_both_lanes() {
         .map(from_file);
     let files = comparable(files.collect());
     let otlp = comparable(shop.sink.logs().iter().map(from_otlp).collect());
-    assert_eq!(difference(&files, &otlp), "", "the lanes differ");
+    assert_eq!(difference(&files, &otlp), "", "the pipelines differ");
     for service in SERVICES {
         let of_service = otlp.iter().filter(|record| record.service == service);
         let events: BTreeSet<_> = of_service.map(|record| record.event.as_str()).collect();
-        for event in [
-            "service.started",
-            "service.listening",
-            "service.stopping",
-            "service.stopped",
-        ] {
-            assert!(
-                events.contains(event),
-                "{service} never said {event}: {events:?}"
-            );
+        for state in ["started", "listening", "stopping", "stopped"] {
+            let event = format!("service.{state}");
+            assert!(events.contains(&*event), "{service}: {events:?}");
         }
     }
 }
 
-/// Waits until both lanes hold the same of what is `wanted`.
+/// Waits until both pipelines hold the same of what is `wanted`.
 fn same_in_both(shop: &Shop, wanted: impl Fn(&Record) -> bool) -> Vec<Record> {
-    poll("the same records in both lanes", || {
+    poll("the same records in both pipelines", || {
         let lines = SERVICES
             .into_iter()
             .flat_map(|name| shop.child(name).log_lines());
@@ -109,59 +97,47 @@ fn comparable(mut records: Vec<Record>) -> Vec<Record> {
     records
 }
 
+/// What only one of the pipelines has, as text; empty if they agree.
 fn difference(files: &[Record], otlp: &[Record]) -> String {
     let only = |here: &[Record], there: &[Record], lane: &str| {
         let missing = here.iter().filter(|record| !there.contains(record));
-        missing
-            .map(|record| format!("only in {lane}: {record:?}\n"))
-            .collect::<String>()
+        let lines = missing.map(|record| format!("only in {lane}: {record:?}\n"));
+        lines.collect::<String>()
     };
-    let differing = only(files, otlp, "files") + &only(otlp, files, "OTLP");
-    if differing.is_empty() && files.len() != otlp.len() {
-        return format!(
-            "{} in files, {} in OTLP: one is doubled",
-            files.len(),
-            otlp.len()
-        );
+    match only(files, otlp, "files") + &only(otlp, files, "OTLP") {
+        none if none.is_empty() && files.len() != otlp.len() => {
+            format!("repeated: {} in files, {} in OTLP", files.len(), otlp.len())
+        }
+        differing => differing,
     }
-    differing
 }
 
 fn from_file(line: &Json) -> Record {
-    let text = |key: &str| line.get(key).and_then(Json::as_str).map(str::to_owned);
-    let own = [
-        "timestamp",
-        "level",
-        "message",
-        "service",
-        "target",
-        "trace_id",
-        "span_id",
-        "trace_flags",
-        "event.name",
-    ];
-    let attributes = line.as_object().unwrap().iter();
-    let attributes = attributes.filter(|(key, _)| !own.contains(&key.as_str()));
+    let mut rest = line.as_object().unwrap().clone();
+    rest.retain(|key, _| !["target", "trace_flags"].contains(&key.as_str()));
+    let mut take = |key: &str| match rest.remove(key) {
+        Some(Json::String(text)) => Some(text),
+        _ => None,
+    };
     Record {
-        time: text("timestamp")
+        time: take("timestamp")
             .and_then(|time| nanoseconds(&time))
-            .unwrap_or_else(|| panic!("no time in {line}")),
-        service: text("service").unwrap(),
-        level: text("level").unwrap(),
-        message: text("message").unwrap(),
-        event: text("event.name").unwrap_or_default(),
-        trace_id: text("trace_id"),
-        span_id: text("span_id"),
-        attributes: attributes
-            .map(|(key, value)| (key.clone(), value.to_string()))
-            .collect(),
+            .unwrap(),
+        service: take("service").unwrap(),
+        level: take("level").unwrap(),
+        message: take("message").unwrap(),
+        event: take("event.name").unwrap_or_default(),
+        trace_id: take("trace_id"),
+        span_id: take("span_id"),
+        attributes: texts(rest),
     }
 }
 
 fn from_otlp(log: &Log) -> Record {
-    let attributes = log.attributes.0.iter();
-    let attributes =
-        attributes.filter(|(key, _)| !["event.name", "target"].contains(&key.as_str()));
+    let Ok(Json::Object(mut attributes)) = serde_json::to_value(&log.attributes) else {
+        panic!("{log:?} has attributes that are no object");
+    };
+    attributes.retain(|key, _| !["event.name", "target"].contains(&key.as_str()));
     Record {
         time: log.time,
         service: log.service().to_owned(),
@@ -170,25 +146,19 @@ fn from_otlp(log: &Log) -> Record {
         event: log.event().unwrap_or_default().to_owned(),
         trace_id: log.trace_id.clone(),
         span_id: log.span_id.clone(),
-        attributes: attributes
-            .map(|(key, value)| (key.clone(), to_json(value).to_string()))
-            .collect(),
+        attributes: texts(attributes),
     }
 }
 
-fn to_json(value: &Value) -> Json {
-    match value {
-        Value::Empty => Json::Null,
-        Value::String(text) => json!(text),
-        Value::Bool(flag) => json!(flag),
-        Value::Int(number) => json!(number),
-        Value::Double(number) => json!(number),
-        Value::Bytes(bytes) => json!(bytes),
-        Value::Array(values) => values.iter().map(to_json).collect(),
-        Value::Map(map) => map
-            .0
-            .iter()
-            .map(|(key, value)| (key.clone(), to_json(value)))
-            .collect(),
-    }
+fn texts(attributes: Map<String, Json>) -> BTreeMap<String, String> {
+    let texts = attributes.into_iter();
+    texts.map(|(key, value)| (key, value.to_string())).collect()
+}
+
+/// Nanoseconds since the epoch of an RFC 3339 time in UTC with nine digits, as log files have it.
+fn nanoseconds(text: &str) -> Option<u64> {
+    let time = humantime::parse_rfc3339(text).ok()?;
+    let since = time.duration_since(UNIX_EPOCH).ok()?;
+    let is_precise = text.split_once('.')?.1.len() == "123456789Z".len();
+    is_precise.then(|| u64::try_from(since.as_nanos()).ok())?
 }

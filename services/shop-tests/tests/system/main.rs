@@ -23,4 +23,3 @@ mod scenarios;
 mod shop;
 mod stock;
 mod stop;
-mod trace;

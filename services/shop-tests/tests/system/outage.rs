@@ -1,37 +1,24 @@
-//! A backend in trouble: no order notices, and each span and log record ends in exactly one counted outcome.
+//! A backend in trouble: no order is slower, and each span and log record is counted in exactly one outcome.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use telemetry_testing::{Behaviour, Point, Signal, Sink, poll};
 
-use crate::one_order::ORDER;
 use crate::shop::{Plan, SERVICES, Shop, alone};
 
-/// In a debug build beside three other services; an order that waits for an export takes at least a second.
+/// In a debug build, with three other services on the machine; an order that waits for an export takes at least a second.
 const QUICK: Duration = Duration::from_millis(900);
 const ORDERS: usize = 5;
 
 #[tokio::test]
-async fn a_sink_that_refuses_for_good_loses_what_it_refused_and_it_is_counted() {
-    let refuse = Behaviour::Refuse {
-        status: 400,
-        retry_after: None,
-    };
-    in_trouble(refuse, Some("400")).await;
+async fn what_a_sink_rejects_for_good_is_counted_as_lost() {
+    in_trouble(refuse(400, None), Some("400")).await;
 }
 
 #[tokio::test]
-async fn a_sink_that_is_overloaded_gets_everything_once_it_is_back() {
-    let retry_after = Some(Duration::from_secs(1));
-    in_trouble(
-        Behaviour::Refuse {
-            status: 503,
-            retry_after,
-        },
-        None,
-    )
-    .await;
+async fn an_overloaded_sink_receives_everything_once_it_accepts_again() {
+    in_trouble(refuse(503, Some(Duration::from_secs(1))), None).await;
 }
 
 #[tokio::test]
@@ -40,12 +27,12 @@ async fn what_a_partial_success_rejects_is_counted_as_rejected() {
 }
 
 #[tokio::test]
-async fn a_sink_that_falls_silent_costs_an_attempt_and_no_order() {
+async fn a_sink_that_does_not_answer_costs_an_attempt_and_no_order() {
     in_trouble(Behaviour::Vanish, None).await;
 }
 
 #[tokio::test]
-async fn a_sink_that_is_absent_at_the_start_and_goes_away_later_loses_nothing_in_between() {
+async fn a_sink_that_is_absent_at_the_start_and_again_later_receives_everything_in_between() {
     let _alone = alone().await;
     let sink = Sink::start();
     sink.pause();
@@ -56,36 +43,34 @@ async fn a_sink_that_is_absent_at_the_start_and_goes_away_later_loses_nothing_in
         orders(&shop, &product.id, &mut traces).await;
         shop.sink.resume();
         for trace in &traces {
-            shop.expect_tree(trace, ORDER);
+            shop.expect_tree(trace, "order");
         }
         accounted(&shop, None);
         shop.sink.pause();
     }
-    // Gone once more, and never back: a stop takes the time that it is given, says what was lost, and no more.
+    // Absent for good: a stop ends within its time and logs what was lost.
     orders(&shop, &product.id, &mut traces).await;
     let mut shop = shop;
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     for (service, exit) in shop.stop() {
         assert_eq!(exit.code, Some(0), "{service}: {}", exit.stderr);
-        let said = exit
-            .log_lines
-            .iter()
-            .any(|line| line["event.name"] == "telemetry.diagnostic");
-        assert!(
-            said,
-            "{service} did not say what was lost: {:#?}",
-            exit.log_lines.last()
-        );
+        let mut events = exit.log_lines.iter().map(|line| &line["event.name"]);
+        let is_logged = events.any(|event| event == "telemetry.diagnostic");
+        assert!(is_logged, "{service}: {:#?}", exit.log_lines.last());
     }
-    assert!(
-        started.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        started.elapsed()
-    );
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
-/// Orders while spans and logs are treated so; metrics go on, so that the counts can be seen. `lost` is the outcome
-/// that the behaviour must lead to; without one everything arrives in the end.
+fn refuse(status: u16, retry_after: Option<Duration>) -> Behaviour {
+    Behaviour::Refuse {
+        status,
+        retry_after,
+    }
+}
+
+/// Orders while the sink treats spans and logs like this; it accepts metrics, for the counts are in them. `lost` is the
+/// `error.type` that the behaviour must lead to; without one everything arrives in the end.
 async fn in_trouble(behaviour: Behaviour, lost: Option<&str>) {
     let _alone = alone().await;
     let shop = plan().start();
@@ -96,24 +81,19 @@ async fn in_trouble(behaviour: Behaviour, lost: Option<&str>) {
     }
     let before = shop.sink.requests().len();
     orders(&shop, &product.id, &mut traces).await;
-    // Every service has met the trouble before it ends.
-    poll("exports to meet the trouble", || {
+    // Every service has exported before the sink accepts again.
+    poll("an export of each service", || {
         let requests = shop.sink.requests();
-        let met = requests[before..]
-            .iter()
-            .filter(|r| r.signal == Some(Signal::Traces))
-            .count();
-        if met >= SERVICES.len() {
-            Ok(())
-        } else {
-            Err(requests)
-        }
+        let exports = requests[before..].iter();
+        let exports = exports.filter(|r| r.signal == Some(Signal::Traces));
+        let is_enough = exports.count() >= SERVICES.len();
+        is_enough.then_some(()).ok_or(requests)
     });
     shop.sink.behave(Behaviour::Accept);
     orders(&shop, &product.id, &mut traces).await;
     if lost.is_none() {
         for trace in &traces {
-            shop.expect_tree(trace, ORDER);
+            shop.expect_tree(trace, "order");
         }
     }
     accounted(&shop, lost);
@@ -135,49 +115,36 @@ async fn orders(shop: &Shop, product: &str, traces: &mut Vec<String>) {
     }
 }
 
-/// Waits until, in every service, what was created is what was accepted plus what was lost, and what was accepted is
+/// Waits until, in every service, what was created is what was exported plus what was lost, and what was exported is
 /// what the sink has.
 fn accounted(shop: &Shop, lost: Option<&str>) {
-    let processed = "otel.sdk.processor";
-    poll("every item in one outcome", || {
+    poll("every item to have one outcome", || {
         let points = shop.sink.latest_metrics();
+        let (spans, logs) = (shop.sink.spans(), shop.sink.logs());
         for service in SERVICES {
-            let of = |name: &str| by_error(&points, service, name);
-            let spans = of("otel.sdk.exporter.span.exported");
-            let logs = of("otel.sdk.exporter.log.exported");
-            let state = format!("{service}: spans {spans:?}, logs {logs:?}");
-            let sum = |counts: &BTreeMap<String, f64>| counts.values().sum::<f64>();
-            let in_sink = shop
-                .sink
-                .spans()
-                .iter()
-                .filter(|s| s.service() == service)
-                .count();
-            let logs_in_sink = shop
-                .sink
-                .logs()
-                .iter()
-                .filter(|l| l.service() == service)
-                .count();
-            let ended = of(&format!("{processed}.span.processed"));
-            let emitted = of("otel.sdk.log.created");
-            if sum(&spans) != sum(&ended) || sum(&logs) != sum(&emitted) {
-                return Err(format!("{state}, but ended {ended:?}, created {emitted:?}"));
-            }
-            if spans.get("") != Some(&(in_sink as f64))
-                || logs.get("") != Some(&(logs_in_sink as f64))
-            {
+            let count = |name: &str| by_error(&points, service, &format!("otel.sdk.{name}"));
+            let spans = spans.iter().filter(|s| s.service() == service).count();
+            let logs = logs.iter().filter(|l| l.service() == service).count();
+            let exported = count("exporter.span.exported");
+            let failed = exported.iter().filter(|(_, n)| **n > 0.0);
+            let failed = failed.map(|(error, _)| error.as_str());
+            let errors: Vec<_> = failed.filter(|error| !error.is_empty()).collect();
+            if errors != Vec::from_iter(lost) {
                 return Err(format!(
-                    "{state}, but the sink has {in_sink} and {logs_in_sink}"
+                    "{service}: {exported:?}, expected losses by {lost:?}"
                 ));
             }
-            let failed: Vec<_> = spans
-                .iter()
-                .filter(|(e, n)| !e.is_empty() && **n > 0.0)
-                .map(|(e, _)| e.as_str())
-                .collect();
-            if failed != Vec::from_iter(lost) {
-                return Err(format!("{state}, but expected losses by {lost:?}"));
+            for (exported, created, received) in [
+                (exported, count("processor.span.processed"), spans),
+                (count("exporter.log.exported"), count("log.created"), logs),
+            ] {
+                let sum = |counts: &BTreeMap<_, f64>| counts.values().sum::<f64>();
+                let is_received = exported.get("") == Some(&(received as f64));
+                if sum(&exported) != sum(&created) || !is_received {
+                    return Err(format!(
+                        "{service}: created {created:?}, exported {exported:?}, received {received}"
+                    ));
+                }
             }
         }
         Ok(())
@@ -186,16 +153,12 @@ fn accounted(shop: &Shop, lost: Option<&str>) {
 
 /// The newest counts of one service by `error.type`, the empty one for success.
 fn by_error(points: &[Point], service: &str, name: &str) -> BTreeMap<String, f64> {
-    let of = points
-        .iter()
-        .filter(|p| p.service() == service && p.name == name);
-    of.fold(BTreeMap::new(), |mut counts, point| {
-        let error = point
-            .attributes
-            .text("error.type")
-            .unwrap_or_default()
-            .to_owned();
-        *counts.entry(error).or_default() += point.value();
-        counts
-    })
+    let mut counts = BTreeMap::new();
+    for point in points {
+        if point.service() == service && point.name == name {
+            let error = point.attributes.text("error.type").unwrap_or_default();
+            *counts.entry(error.to_owned()).or_default() += point.value();
+        }
+    }
+    counts
 }

@@ -3,14 +3,18 @@
 use std::path::PathBuf;
 
 use contract::{attributes, metrics};
-use telemetry_testing::{Child, Exit, Matcher, Point, Sink, Span, poll, tree};
+use telemetry_testing::{Child, Exit, Kind, Matcher, Point, Sink, Span, Trace, poll, tree};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::http::{self, Reply};
-use crate::trace;
 
-/// In the order in which they start: who is called comes before who calls.
+/// In the order in which they start: each after the services that it calls.
 pub(crate) const SERVICES: [&str; 4] = ["inventory", "product", "order", "gateway"];
+
+/// A trace and the span in it from which a caller outside the shop sends its requests.
+pub(crate) const CALLER_TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+pub(crate) const CALLER_SPAN: &str = "b7ad6b7169203331";
+pub(crate) const CALLER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// Short, so that a test waits for a batch or an interval and not for the defaults of production.
 const FAST: [(&str, &str); 4] = [
@@ -26,7 +30,7 @@ pub(crate) struct Shop {
     http: reqwest::Client,
 }
 
-/// What a shop is started with.
+/// The settings that a shop is started with.
 #[derive(Default)]
 pub(crate) struct Plan {
     settings: Vec<(&'static str, String)>,
@@ -45,7 +49,7 @@ pub(crate) struct Product {
 // === impl Plan ===
 
 impl Plan {
-    /// A variable for all four; each ignores what only a sibling reads.
+    /// A variable for all four; each ignores what only another service reads.
     pub(crate) fn set(mut self, variable: &'static str, value: impl Into<String>) -> Self {
         self.settings.push((variable, value.into()));
         self
@@ -63,7 +67,7 @@ impl Plan {
         env.push(("OTEL_EXPORTER_OTLP_ENDPOINT", sink.endpoint()));
         env.extend(self.settings);
         let mut children = Vec::new();
-        // inventory and product know nobody: they start while the other does.
+        // inventory and product call no other service: they start at the same time.
         for name in ["inventory", "product"] {
             children.push((name, Child::spawn(&binary(name), &env)));
         }
@@ -90,8 +94,7 @@ impl Shop {
     }
 
     pub(crate) fn child(&self, name: &str) -> &Child {
-        let child = self.children.iter().find(|(n, _)| *n == name);
-        child.map(|(_, child)| child).unwrap()
+        &self.children.iter().find(|(n, _)| *n == name).unwrap().1
     }
 
     /// Takes a service out, to stop or kill it.
@@ -118,20 +121,25 @@ impl Shop {
         ends.map(|(name, child)| (name, child.wait())).collect()
     }
 
-    /// The series of the orders that ended in this way.
+    /// The series of a metric of one service.
+    pub(crate) fn series(&self, metric: &str, service: &str) -> Matcher<Point> {
+        self.sink.metric(metric).service(service)
+    }
+
+    /// The series of the orders with that outcome.
     pub(crate) fn orders(&self, outcome: &str) -> Matcher<Point> {
-        let orders = self.sink.metric(metrics::ORDERS).unit("{order}");
-        orders
-            .service("order")
-            .attribute(attributes::ORDER_OUTCOME, outcome)
+        let orders = self.series(metrics::ORDERS, "order").unit("{order}");
+        orders.attribute(attributes::ORDER_OUTCOME, outcome)
+    }
+
+    /// The series of the reservations with that outcome.
+    pub(crate) fn reservations(&self, outcome: &str) -> Matcher<Point> {
+        let reservations = self.series(metrics::INVENTORY_RESERVATIONS, "inventory");
+        reservations.attribute(attributes::RESERVATION_OUTCOME, outcome)
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.child("gateway").listening())
-    }
-
-    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
-        Reply::of(request).await
     }
 
     pub(crate) fn post(&self, path: &str) -> reqwest::RequestBuilder {
@@ -143,7 +151,7 @@ impl Shop {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
-        self.send(self.http.get(self.url(path))).await
+        Reply::of(self.http.get(self.url(path))).await
     }
 
     /// An order of one line, not sent yet.
@@ -153,15 +161,14 @@ impl Shop {
     }
 
     pub(crate) async fn order(&self, product: &str, quantity: i64) -> Reply {
-        self.send(self.order_request(product, quantity)).await
+        Reply::of(self.order_request(product, quantity)).await
     }
 
     pub(crate) async fn scenario(&self, name: &str) -> Reply {
-        self.send(self.post(&format!("/api/scenarios/{name}")))
-            .await
+        Reply::of(self.post(&format!("/api/scenarios/{name}"))).await
     }
 
-    /// What is for sale.
+    /// All products.
     pub(crate) async fn catalogue(&self) -> Vec<Product> {
         let reply = self.get("/api/products").await;
         assert_eq!(reply.status, 200, "{reply:?}");
@@ -174,60 +181,90 @@ impl Shop {
         products.iter().map(product).collect()
     }
 
-    /// The product of which there is most.
+    /// The product with the most stock.
     pub(crate) async fn product(&self) -> Product {
-        let all = self.catalogue().await;
-        all.into_iter()
-            .max_by_key(|product| product.available)
-            .unwrap()
+        let all = self.catalogue().await.into_iter();
+        all.max_by_key(|product| product.available).unwrap()
     }
 
-    /// How much there is of a product.
+    /// The stock of a product.
     pub(crate) async fn available(&self, id: &str) -> i64 {
-        let all = self.catalogue().await;
-        all.into_iter()
-            .find(|product| product.id == id)
-            .unwrap()
-            .available
+        let mut all = self.catalogue().await.into_iter();
+        all.find(|product| product.id == id).unwrap().available
     }
 
-    /// Waits until the trace is exactly this tree.
+    /// Waits until the trace is the golden tree `checks/trees/NAME.txt`, which `verify` compares with the trace store too.
     #[track_caller]
-    pub(crate) fn expect_tree(&self, trace_id: &str, expected: &str) {
-        let expected = expected.trim_start_matches('\n');
-        poll("the expected span tree", || {
-            let there = tree::render(&self.sink.trace(trace_id));
-            if there == expected {
-                Ok(())
-            } else {
-                Err(format!("expected:\n{expected}\nthere:\n{there}"))
+    pub(crate) fn expect_tree(&self, trace_id: &str, name: &str) {
+        let trees = concat!(env!("CARGO_MANIFEST_DIR"), "/../../checks/trees");
+        let golden = std::fs::read_to_string(format!("{trees}/{name}.txt")).unwrap();
+        poll(&format!("the span tree {name}"), || {
+            let received = self.sink.trace(trace_id);
+            let mut spans: Vec<checks::tree::Span> = received.iter().map(From::from).collect();
+            for span in &mut spans {
+                span.parent.take_if(|parent| parent.as_str() == CALLER_SPAN);
             }
+            let compared = checks::tree::compare(&golden, &spans);
+            compared.map_err(|error| format!("{error} in:\n{}", tree::render(&received)))
         });
     }
 
-    /// Waits until nothing of the trace is missing, and gives it.
+    /// Waits until nothing of the trace is missing, and returns it.
     #[track_caller]
     pub(crate) fn whole_trace(&self, trace_id: &str) -> Vec<Span> {
         poll(&format!("all of trace {trace_id}"), || {
-            let spans = self.sink.trace(trace_id);
-            match trace::missing(&spans) {
-                None => Ok(spans),
-                Some(missing) => Err(format!("{missing} in:\n{}", tree::render(&spans))),
-            }
+            self.complete_trace(trace_id)
         })
+    }
+
+    /// The trace as received so far; an error that names what is missing in it.
+    pub(crate) fn complete_trace(&self, trace_id: &str) -> Result<Vec<Span>, String> {
+        let spans = self.sink.trace(trace_id);
+        match missing(&Trace::new(spans.clone())) {
+            None => Ok(spans),
+            Some(missing) => Err(format!("{missing} in:\n{}", tree::render(&spans))),
+        }
     }
 }
 
-/// Beside the test executable, where `cargo test --workspace` builds them before it runs a test.
-pub(crate) fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.parent()
-        .and_then(|deps| deps.parent())
-        .unwrap()
-        .join(name)
+/// What a trace lacks: its root at the gateway, a parent, or the server span of a call that a service answered.
+fn missing(trace: &Trace) -> Option<String> {
+    match trace.roots().as_slice() {
+        [root] if root.kind == Kind::Server && root.service() == "gateway" => {}
+        roots => return Some(format!("{} roots, expected the gateway's", roots.len())),
+    }
+    if let Some(orphan) = trace.orphans().first() {
+        return Some(format!("no parent of {}", orphan.title()));
+    }
+    let is_cut = |span: &&Span| was_served(span) && trace.children(&span.span_id).next().is_none();
+    let cut = trace.spans.iter().find(is_cut);
+    cut.map(|span| format!("no server span below {}", span.title()))
 }
 
-/// Tests that measure time, or load all cores, do not run beside each other.
+/// Whether a call has a status that only the other service can have returned.
+fn was_served(call: &Span) -> bool {
+    const BY_THE_SERVER: &str = "OK INVALID_ARGUMENT NOT_FOUND FAILED_PRECONDITION INTERNAL";
+    let rpc = call.attributes.text("rpc.response.status_code");
+    call.kind == Kind::Client
+        && (call.attributes.contains_key("http.response.status_code")
+            || rpc.is_some_and(|code| BY_THE_SERVER.split(' ').any(|status| status == code)))
+}
+
+/// Waits until the newest values of all matching series add up to `wanted`.
+#[track_caller]
+pub(crate) fn expect_total(series: &Matcher<Point>, wanted: f64) {
+    poll(&format!("{series:?} to be {wanted} in total"), || {
+        series.total_is(wanted)
+    });
+}
+
+/// In the directory of the test executable, where `cargo test --workspace` builds them before it runs a test.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(2).unwrap().join(name)
+}
+
+/// Tests that measure time, or load all cores, do not run at the same time.
 pub(crate) async fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::const_new(());
     ALONE.lock().await

@@ -64,7 +64,7 @@ async fn one_key_twice_at_once_is_one_order_and_with_another_body_422() {
     assert_eq!(shop.available(&product.id).await, SCARCE - 2);
     assert_eq!(stored_orders(shop.child("order").data_dir()).await, 1);
 
-    let other = shop.send(with_key(3)).await;
+    let other = Reply::of(with_key(3)).await;
     other.assert_problem(422);
     shop.whole_trace(&other.trace_id());
     assert_eq!(shop.available(&product.id).await, SCARCE - 2);
