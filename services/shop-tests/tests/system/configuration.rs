@@ -1,4 +1,4 @@
-//! A configuration that cannot be meant ends the start and names every mistake in it.
+//! An invalid configuration ends the start, and the error names every mistake in it.
 
 use telemetry_testing::Child;
 
@@ -16,23 +16,16 @@ fn each_bad_variable_is_named_with_its_value() {
         ("OTEL_METRIC_EXPORT_INTERVAL", "often"),
     ];
     for service in SERVICES {
-        let stderr = refused(service, &bad);
-        for (variable, value) in bad {
-            assert!(
-                stderr.contains(variable),
-                "{service} does not name {variable}:\n{stderr}"
-            );
-            assert!(
-                stderr.contains(value),
-                "{service} does not show {value:?} of {variable}:\n{stderr}"
-            );
+        let stderr = rejected(service, &bad);
+        for text in bad.iter().flat_map(|(variable, value)| [variable, value]) {
+            assert!(stderr.contains(text), "{service}, {text}:\n{stderr}");
         }
     }
 }
 
 #[test]
-fn what_only_one_service_reads_is_checked_by_it() {
-    let cases = [
+fn a_bad_variable_of_one_service_is_named_with_its_value() {
+    for (service, variable, value) in [
         ("inventory", "SHOP_RESERVATION_TTL", "never"),
         ("order", "SHOP_RESERVE_TIMEOUT", "3 bananas"),
         ("order", "SHOP_INVENTORY_URL", "127.0.0.1:8082"),
@@ -42,30 +35,25 @@ fn what_only_one_service_reads_is_checked_by_it() {
         ("product", "SHOP_FAULTS", "yes please"),
         ("inventory", "SHOP_FAULTS", "yes please"),
         ("gateway", "SHOP_GRAFANA_URL", "not a url"),
-    ];
-    for (service, variable, value) in cases {
-        let stderr = refused(service, &[(variable, value)]);
-        assert!(
-            stderr.contains(variable) && stderr.contains(value),
-            "{service}:\n{stderr}"
-        );
+    ] {
+        let stderr = rejected(service, &[(variable, value)]);
+        let is_named = stderr.contains(variable) && stderr.contains(value);
+        assert!(is_named, "{service}:\n{stderr}");
     }
 }
 
 #[test]
-fn a_misspelt_variable_is_refused_with_the_name_that_was_meant() {
+fn a_misspelt_variable_is_rejected_with_a_suggestion() {
     for service in SERVICES {
-        let stderr = refused(service, &[("SHOP_DRAIN_TIMOUT", "5s")]);
-        assert!(stderr.contains("SHOP_DRAIN_TIMOUT"), "{service}:\n{stderr}");
-        assert!(
-            stderr.contains("SHOP_DRAIN_TIMEOUT"),
-            "{service} does not suggest a name:\n{stderr}"
-        );
+        let stderr = rejected(service, &[("SHOP_DRAIN_TIMOUT", "5s")]);
+        for name in ["SHOP_DRAIN_TIMOUT", "SHOP_DRAIN_TIMEOUT"] {
+            assert!(stderr.contains(name), "{service}, {name}:\n{stderr}");
+        }
     }
 }
 
 #[test]
-fn an_address_that_is_taken_ends_the_start_with_1() {
+fn an_address_in_use_ends_the_start_with_1_and_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for service in SERVICES {
@@ -74,23 +62,17 @@ fn an_address_that_is_taken_ends_the_start_with_1() {
             ("SHOP_FLUSH_TIMEOUT", "100ms".to_owned()),
         ];
         let exit = Child::spawn(&binary(service), &env).wait();
-        assert_eq!(exit.code, Some(1), "{service}:\n{}", exit.stderr);
-        let said = format!("{} {:?}", exit.stderr, exit.log_lines);
-        assert!(
-            said.contains(&address),
-            "{service} does not name the address:\n{said}"
-        );
+        let output = format!("{} {:?}", exit.stderr, exit.log_lines);
+        assert_eq!(exit.code, Some(1), "{service}:\n{output}");
+        assert!(output.contains(&address), "{service}:\n{output}");
     }
 }
 
-/// What the service says when it is started so.
+/// Standard error of a service that does not start with these variables.
 #[track_caller]
-fn refused(service: &str, env: &[(&str, &str)]) -> String {
-    let env: Vec<_> = env
-        .iter()
-        .map(|(key, value)| (*key, (*value).to_owned()))
-        .collect();
-    let exit = Child::spawn(&binary(service), &env).wait();
+fn rejected(service: &str, env: &[(&'static str, &str)]) -> String {
+    let env = env.iter().map(|(key, value)| (*key, (*value).to_owned()));
+    let exit = Child::spawn(&binary(service), &Vec::from_iter(env)).wait();
     assert_eq!(exit.code, Some(64), "{service}:\n{}", exit.stderr);
     exit.stderr
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -37,15 +37,13 @@ impl Answer {
 
 /// A message in its frame.
 pub(crate) fn frame(message: &impl Message) -> Bytes {
-    let message = message.encode_to_vec();
-    let mut frame = BytesMut::with_capacity(message.len() + 5);
-    frame.put_u8(0);
-    frame.put_u32(message.len().try_into().unwrap());
-    frame.put_slice(&message);
-    frame.freeze()
+    let mut frame = vec![0];
+    frame.extend(u32::try_from(message.encoded_len()).unwrap().to_be_bytes());
+    frame.extend(message.encode_to_vec());
+    frame.into()
 }
 
-/// One call. `Err` when the connection broke instead of an answer.
+/// One call. An error when the connection is closed without an answer.
 pub(crate) async fn call(
     address: SocketAddr,
     method: &str,
@@ -61,14 +59,8 @@ pub(crate) async fn call(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request
-        .body(Full::new(body))
-        .map_err(|error| error.to_string())?;
-    let response = client
-        .request(request)
-        .await
-        .map_err(|error| format!("{error:?}"))?;
-    let (head, body) = response.into_parts();
+    let response = client.request(request.body(Full::new(body)).unwrap()).await;
+    let (head, body) = response.map_err(|error| format!("{error:?}"))?.into_parts();
     let body = body.collect().await.map_err(|error| format!("{error:?}"))?;
     let trailers = body.trailers().cloned().unwrap_or_default();
     let field = |name: &str| {

@@ -20,10 +20,8 @@ pub(crate) struct Reply {
 }
 
 pub(crate) fn client() -> reqwest::Client {
-    reqwest::Client::builder()
-        .timeout(PATIENCE)
-        .build()
-        .unwrap()
+    let client = reqwest::Client::builder().timeout(PATIENCE);
+    client.build().unwrap()
 }
 
 pub(crate) fn basket(product: &str, quantity: i64) -> Json {
@@ -52,29 +50,20 @@ impl Reply {
     /// The trace of this request, by the header that every response has.
     #[track_caller]
     pub(crate) fn trace_id(&self) -> String {
-        let header = self.headers.get("traceresponse");
-        let header = header.unwrap_or_else(|| panic!("no traceresponse in {self:?}"));
-        let id = header
-            .to_str()
-            .unwrap()
-            .split('-')
-            .nth(1)
-            .unwrap()
-            .to_owned();
-        if let Some(told) = self.body.get("trace_id") {
-            assert_eq!(*told, *id, "body and header name different traces");
+        let header = self.headers["traceresponse"].to_str().unwrap();
+        let id = header.split('-').nth(1).unwrap();
+        if let Some(of_body) = self.body.get("trace_id") {
+            assert_eq!(of_body, id, "body and header name different traces");
         }
-        id
+        id.to_owned()
     }
 
-    /// A refusal as the API promises it.
+    /// A problem as the API documents it.
     #[track_caller]
     pub(crate) fn assert_problem(&self, status: u16) {
         assert_eq!(self.status, status, "{self:?}");
-        assert_eq!(
-            self.headers["content-type"], "application/problem+json",
-            "{self:?}"
-        );
+        let media = &self.headers["content-type"];
+        assert_eq!(media, "application/problem+json", "{self:?}");
         assert_eq!(self.body["status"], status, "{self:?}");
         assert!(self.body["title"].is_string(), "{self:?}");
         assert!(self.body["trace_id"].is_string(), "{self:?}");
@@ -82,11 +71,11 @@ impl Reply {
 }
 
 /// Sends bytes as they are and reads until the other end closes; what came back, as text.
-pub(crate) fn raw(address: SocketAddr, bytes: &[u8]) -> String {
+pub(crate) fn raw(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    // A server may answer and close before it has read all of a request that it refuses.
-    stream.write_all(bytes).ok();
+    // A server may answer and close before it has read all of a request that it rejects.
+    stream.write_all(request.as_bytes()).ok();
     let mut answer = Vec::new();
     // Closed with unread bytes, a connection is reset after its answer.
     stream.read_to_end(&mut answer).ok();
@@ -94,22 +83,18 @@ pub(crate) fn raw(address: SocketAddr, bytes: &[u8]) -> String {
 }
 
 /// Sends bytes as they are and closes.
-pub(crate) fn raw_cut(address: SocketAddr, bytes: &[u8]) {
-    TcpStream::connect(address)
-        .unwrap()
-        .write_all(bytes)
-        .unwrap();
+pub(crate) fn raw_cut(address: SocketAddr, request: &str) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
 }
 
 /// The status in a raw answer; 0 if the connection was closed without one.
 pub(crate) fn raw_status(answer: &str) -> u16 {
-    let status = answer
-        .strip_prefix("HTTP/1.1 ")
-        .and_then(|rest| rest.get(..3));
-    status.map_or(0, |digits| digits.parse().unwrap())
+    let rest = answer.strip_prefix("HTTP/1.1 ");
+    rest.map_or(0, |rest| rest[..3].parse().unwrap())
 }
 
-/// The trace id of a raw answer, if it was our code that answered.
+/// The trace id of a raw answer; `None` if the HTTP parser answered.
 pub(crate) fn raw_trace_id(answer: &str) -> Option<String> {
     let (_, after) = answer.split_once("traceresponse: ")?;
     after.split('-').nth(1).map(str::to_owned)

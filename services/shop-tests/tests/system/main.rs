@@ -1,5 +1,5 @@
 //! The whole shop in one process tree: the four real binaries, wired to each other on free ports, exporting to a sink in
-//! this process. No backend and no Collector: what is proven here is what leaves the services.
+//! this process, without a Collector or a backend: these tests prove what leaves the services.
 //!
 //! `cargo test --workspace` builds the binaries first. To run this alone: `cargo build --workspace`, then
 //! `cargo test --test system`.

@@ -138,7 +138,14 @@ impl Shop {
         reservations.attribute(attributes::RESERVATION_OUTCOME, outcome)
     }
 
-    pub(crate) fn url(&self, path: &str) -> String {
+    /// Waits until a service has ignored that context header this many times.
+    #[track_caller]
+    pub(crate) fn expect_ignored(&self, service: &str, header: &str, times: f64) {
+        let ignored = self.series("otel_tower.context.ignored", service);
+        expect_total(&ignored.attribute("otel_tower.header", header), times);
+    }
+
+    fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.child("gateway").listening())
     }
 
