@@ -28,7 +28,9 @@ async fn every_metric_is_documented_and_every_documented_one_arrives() {
         }
     }
     let points = shop.sink.latest_metrics();
-    expect_none(&points, |point| metric_differences(point, &registry));
+    expect_documented(&points, |point, differences| {
+        documented_metric(&registry, point, differences)
+    });
 }
 
 #[test]
@@ -59,7 +61,9 @@ async fn every_span_is_documented_with_its_service_and_attributes() {
     let shop = driven().await;
     let registry = registry();
     let spans = shop.sink.spans();
-    expect_none(&spans, |span| span_differences(span, &registry));
+    expect_documented(&spans, |span, differences| {
+        documented_span(&registry, span, differences)
+    });
     let seen: BTreeSet<&str> = spans.iter().map(|span| span.name.as_str()).collect();
     let unseen: Vec<_> = registry.span_names().difference(&seen).copied().collect();
     // They need a reservation that is given up: tests in `stock` make the services emit them.
@@ -72,7 +76,15 @@ async fn every_log_event_is_documented_with_its_severity_service_and_attributes(
     let shop = driven().await;
     shop.sink.log().event("gateway.request.failed").eventually();
     let registry = registry();
-    expect_none(&shop.sink.logs(), |log| log_differences(log, &registry));
+    let mut logs = shop.sink.logs();
+    logs.retain(|log| log.event().is_some());
+    expect_documented(&logs, |log: &Log, differences| {
+        let event = registry.event(log.event()?)?;
+        if !event.severity.is_empty() && !event.severity.contains(&log.severity) {
+            differences.push(format!("is documented as {:?}", event.severity));
+        }
+        Some((&event.by, &event.attributes))
+    });
 }
 
 #[tokio::test]
@@ -121,26 +133,41 @@ async fn driven() -> Shop {
     shop
 }
 
-/// Fails with all differences of all items, each once.
+/// The services and attributes that an item is documented with.
+type Documented<'a> = Option<(&'a [String], &'a [AttributeRef])>;
+
+/// Fails with all differences of all items, each once. `find` looks an item up and adds the differences that only items
+/// of its signal can have.
 #[track_caller]
-fn expect_none<T: Item>(items: &[T], differences: impl Fn(&T) -> Vec<String>) {
-    let all = items.iter().flat_map(|item| {
+fn expect_documented<'a, T: Item>(
+    items: &[T],
+    find: impl Fn(&T, &mut Vec<String>) -> Documented<'a>,
+) {
+    let mut all = BTreeSet::new();
+    for item in items {
         let service = item.resource().text("service.name").unwrap_or_default();
+        let mut differences = Vec::new();
+        match find(item, &mut differences) {
+            None => differences.push("is not documented".to_owned()),
+            Some((by, attributes)) => {
+                differences.extend(attribute_differences(item.attributes(), attributes));
+                if !by.iter().any(|by| by == service) {
+                    differences.push(format!("is documented for {by:?}"));
+                }
+            }
+        }
         let title = format!("{} of {service}", item.title());
-        let differences = differences(item).into_iter();
-        differences.map(move |difference| format!("{title}: {difference}"))
-    });
-    let all: BTreeSet<String> = all.collect();
+        all.extend(differences.iter().map(|text| format!("{title}: {text}")));
+    }
     assert!(all.is_empty(), "{all:#?}");
 }
 
-fn metric_differences(point: &Point, registry: &Registry) -> Vec<String> {
-    let Some(metric) = registry.metric(&point.name) else {
-        return vec!["is not documented".to_owned()];
-    };
-    let service = point.service();
-    let mut differences =
-        use_differences(service, &metric.by, &point.attributes, &metric.attributes);
+fn documented_metric<'a>(
+    registry: &'a Registry,
+    point: &Point,
+    differences: &mut Vec<String>,
+) -> Documented<'a> {
+    let metric = registry.metric(&point.name)?;
     let instrument = match point.kind {
         PointKind::Counter => Some(Instrument::Counter),
         PointKind::UpDownCounter => Some(Instrument::UpDownCounter),
@@ -155,20 +182,22 @@ fn metric_differences(point: &Point, registry: &Registry) -> Vec<String> {
     if !matches!(point.temporality, None | Some(Temporality::Cumulative)) {
         differences.push(format!("is {:?}", point.temporality));
     }
-    if let Some(route) = point.attributes.text("http.route")
-        && !registry.routes_of(service).any(|known| known == route)
-    {
-        differences.push(format!("the route {route} is not documented"));
+    let mut routes = registry.routes_of(point.service());
+    let route = point.attributes.text("http.route");
+    if route.is_some_and(|route| !routes.any(|known| known == route)) {
+        differences.push(format!("the route {route:?} is not documented"));
     }
-    differences
+    Some((&metric.by, &metric.attributes))
 }
 
-fn span_differences(span: &Span, registry: &Registry) -> Vec<String> {
-    let mut differences = Vec::new();
-    let documented = if span.kind == Kind::Internal {
-        registry
-            .business_spans()
-            .find(|known| known.name == span.name)
+fn documented_span<'a>(
+    registry: &'a Registry,
+    span: &Span,
+    differences: &mut Vec<String>,
+) -> Documented<'a> {
+    let known = if span.kind == Kind::Internal {
+        let mut known = registry.business_spans();
+        known.find(|known| known.name == span.name)
     } else {
         if !registry.is_edge_name(&span.name, |key| span.attributes.text(key)) {
             differences.push("its attributes require another name".to_owned());
@@ -181,47 +210,7 @@ fn span_differences(span: &Span, registry: &Registry) -> Vec<String> {
                 && required.iter().all(|key| span.attributes.contains_key(key))
         })
     };
-    match documented {
-        None => differences.push("is not documented".to_owned()),
-        Some(known) => {
-            differences.extend(use_differences(
-                span.service(),
-                &known.by,
-                &span.attributes,
-                &known.attributes,
-            ));
-        }
-    }
-    differences
-}
-
-fn log_differences(log: &Log, registry: &Registry) -> Vec<String> {
-    let Some(event) = log.event() else {
-        return Vec::new();
-    };
-    let Some(known) = registry.event(event) else {
-        return vec!["is not documented".to_owned()];
-    };
-    let mut differences =
-        use_differences(log.service(), &known.by, &log.attributes, &known.attributes);
-    if !known.severity.is_empty() && !known.severity.contains(&log.severity) {
-        differences.push(format!("is documented as {:?}", known.severity));
-    }
-    differences
-}
-
-/// Where an item of a service differs from the documented services and attributes.
-fn use_differences(
-    service: &str,
-    by: &[String],
-    found: &Attributes,
-    documented: &[AttributeRef],
-) -> Vec<String> {
-    let mut differences = attribute_differences(found, documented);
-    if !by.iter().any(|by| by == service) {
-        differences.push(format!("is documented for {by:?}"));
-    }
-    differences
+    known.map(|known| (&*known.by, &*known.attributes))
 }
 
 /// Attributes and values that are not documented, and required attributes that are missing.

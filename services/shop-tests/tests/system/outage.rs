@@ -106,6 +106,7 @@ fn plan() -> Plan {
         .set("SHOP_FLUSH_TIMEOUT", "2s")
 }
 
+/// Places orders, none slower than without trouble, and adds their traces.
 async fn orders(shop: &Shop, product: &str, traces: &mut Vec<String>) {
     for _ in 0..ORDERS {
         let reply = shop.order(product, 1).await;

@@ -145,20 +145,17 @@ impl Shop {
         expect_total(&ignored.attribute("otel_tower.header", header), times);
     }
 
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.child("gateway").listening())
-    }
-
     pub(crate) fn post(&self, path: &str) -> reqwest::RequestBuilder {
-        self.http.post(self.url(path))
+        self.request("POST", path)
     }
 
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method.parse().unwrap(), self.url(path))
+        let url = format!("http://{}{path}", self.child("gateway").listening());
+        self.http.request(method.parse().unwrap(), url)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
-        Reply::of(self.http.get(self.url(path))).await
+        Reply::of(self.request("GET", path)).await
     }
 
     /// An order of one line, not sent yet.
