@@ -22,7 +22,6 @@ pub(crate) const OK: i32 = 0;
 pub(crate) const INVALID_ARGUMENT: i32 = 3;
 pub(crate) const NOT_FOUND: i32 = 5;
 pub(crate) const RESOURCE_EXHAUSTED: i32 = 8;
-pub(crate) const FAILED_PRECONDITION: i32 = 9;
 pub(crate) const OUT_OF_RANGE: i32 = 11;
 pub(crate) const UNIMPLEMENTED: i32 = 12;
 pub(crate) const INTERNAL: i32 = 13;

@@ -1,12 +1,11 @@
 //! Bad input over HTTP: rejected with a problem and a whole trace, never a server error, nothing half done.
 
 use reqwest::RequestBuilder;
-use serde_json::json;
-use telemetry_testing::{Kind, Span, poll, poll_async};
-use tokio::task::JoinSet;
+use serde_json::{Value as Json, json};
+use telemetry_testing::{Kind, Span, poll};
 
 use crate::http::{self, Reply, basket, raw, raw_cut, raw_status, raw_trace_id};
-use crate::shop::{CALLER, CALLER_TRACE, Plan, Shop};
+use crate::shop::{CALLER, CALLER_TRACE, Shop};
 use crate::stock::expect_unchanged;
 
 /// Separated by spaces.
@@ -39,11 +38,9 @@ async fn a_body_that_is_no_order_is_rejected() {
     let shop = Shop::start();
     let before = shop.catalogue().await;
     let id = before[0].id.as_str();
-    let line =
-        |quantity: &str| format!(r#"{{"items":[{{"product_id":"{id}","quantity":{quantity}}}]}}"#);
-    let lines = |n: usize, quantity: i64| {
-        json!({"items": vec![json!({"product_id": id, "quantity": quantity}); n]}).to_string()
-    };
+    let line = |n: &str| format!(r#"{{"items":[{{"product_id":"{id}","quantity":{n}}}]}}"#);
+    let item = |quantity: i64| json!({"product_id": id, "quantity": quantity});
+    let items = |items: Vec<Json>| json!({"items": items}).to_string();
     let mut malformed: Vec<_> = NOT_AN_ORDER.split(' ').map(str::to_owned).collect();
     malformed.extend(NOT_A_NUMBER.split(' ').map(line));
     malformed.extend([String::new(), "[".repeat(10_000)]);
@@ -55,7 +52,7 @@ async fn a_body_that_is_no_order_is_rejected() {
     let products = products.into_iter().chain(["a\u{0}b\n\u{1b}[31m"]);
     let mut invalid: Vec<_> = NOT_A_QUANTITY.split(' ').map(line).collect();
     invalid.extend(products.map(|product| basket(product, 1).to_string()));
-    invalid.extend([r#"{"items":[]}"#.to_owned(), lines(51, 1), lines(2, 1000)]);
+    invalid.extend([vec![], vec![item(1); 51], vec![item(1000); 2]].map(items));
     let invalid = invalid.into_iter().map(String::into_bytes).collect();
 
     for (status, bodies) in [(400, malformed), (422, invalid)] {
@@ -63,13 +60,13 @@ async fn a_body_that_is_no_order_is_rejected() {
             let shown = String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned();
             let request = shop.post("/api/orders").body(body);
             let request = request.header("content-type", "application/json");
-            expect_rejected(&shop, request, status, &shown).await;
+            rejected(&shop, request, status, &shown).await;
         }
     }
     for media in ["text/plain", "application/x-www-form-urlencoded", ""] {
         let request = shop.post("/api/orders").body(line("1"));
         let request = request.header("content-type", media);
-        expect_rejected(&shop, request, 415, media).await;
+        rejected(&shop, request, 415, media).await;
     }
     expect_unchanged(&shop, &before).await;
 }
@@ -82,11 +79,11 @@ async fn a_malformed_or_repeated_idempotency_key_is_rejected() {
     let (long, huge) = ("x".repeat(129), "x".repeat(16 * 1024));
     for key in ["", "a b", "a\tb", "schl\u{fc}ssel", &long, &huge] {
         let request = order().header("idempotency-key", key.as_bytes());
-        expect_rejected(&shop, request, 400, key).await;
+        rejected(&shop, request, 400, key).await;
     }
     let twice = order().header("idempotency-key", "a");
     let twice = twice.header("idempotency-key", "b");
-    expect_rejected(&shop, twice, 400, "two keys").await;
+    rejected(&shop, twice, 400, "two keys").await;
     expect_unchanged(&shop, &before).await;
 }
 
@@ -100,7 +97,7 @@ async fn an_unknown_path_or_method_is_rejected_and_names_no_span() {
             panic!("{line:?} is no `METHOD path status`");
         };
         let request = shop.request(method, &path.replace("{long}", &long));
-        let spans = expect_rejected(&shop, request, status.parse().unwrap(), line).await;
+        let spans = rejected(&shop, request, status.parse().unwrap(), line).await;
         // Text of a caller in a name would be one series and one span name for each request.
         for Span { name, .. } in &spans {
             let of_caller = ["meltdown", "xxx", "BREW"];
@@ -157,6 +154,7 @@ async fn bytes_that_are_no_request_end_the_connection_and_nothing_else() {
     let head = "POST /api/orders HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n";
     let chunked = |body: &str| format!("{head}transfer-encoding: chunked\r\n\r\n{body}");
     let sized = |length: usize, body: &str| format!("{head}content-length: {length}\r\n\r\n{body}");
+    let doubled = format!("{head}content-length: 1\r\ncontent-length: 2\r\n\r\nab");
     let chunk = format!("{:x}\r\n{}\r\n", 16 * 1024, "x".repeat(16 * 1024));
     let whole = format!("{{\"items\":[],\"padding\":\"{}\"}}", "x".repeat(70 * 1024));
     let gateway = shop.child("gateway").listening();
@@ -166,11 +164,7 @@ async fn bytes_that_are_no_request_end_the_connection_and_nothing_else() {
         (400, false, "GET\r\n\r\n".to_owned()),
         (400, false, "GET / HTTP/9.9\r\n\r\n".to_owned()),
         (400, false, format!("{head}content-length: -1\r\n\r\n")),
-        (
-            400,
-            false,
-            format!("{head}content-length: 1\r\ncontent-length: 2\r\n\r\nab"),
-        ),
+        (400, false, doubled),
         // By the gateway: broken and endless bodies.
         (400, true, chunked("zz\r\n{}\r\n0\r\n\r\n")),
         (400, true, chunked("5\r\n{\"ite\r\n0\r\n\r\n")),
@@ -187,16 +181,14 @@ async fn bytes_that_are_no_request_end_the_connection_and_nothing_else() {
         }
     }
     // The client disconnects within the body: there is no one to answer, but there is a span.
-    let rejected = shop
-        .sink
-        .span("POST /api/orders")
-        .attribute("http.response.status_code", 400_i64);
-    let before_cut = rejected.matching().len();
+    let spans = shop.sink.span("POST /api/orders");
+    let spans = spans.attribute("http.response.status_code", 400_i64);
+    let before_cut = spans.matching().len();
     raw_cut(gateway, &sized(100, "{\"items\""));
     poll("the span of the request that was cut off", || {
-        let spans = rejected.matching();
-        let is_there = spans.len() == before_cut + 1;
-        is_there.then_some(()).ok_or(spans)
+        let found = spans.matching();
+        let is_there = found.len() == before_cut + 1;
+        is_there.then_some(()).ok_or(found)
     });
     expect_unchanged(&shop, &before).await;
 }
@@ -214,42 +206,20 @@ async fn product_rejects_by_itself_what_the_gateway_would_not_send() {
     ] {
         let reply = Reply::of(http::client().get(url(path))).await;
         reply.assert_problem(404);
-        let span = shop.sink.span(name).service("product");
         // The mistake of a caller is no error of the service.
-        let span = span
-            .attribute("http.response.status_code", 404_i64)
-            .no_error();
-        span.trace(reply.body["trace_id"].as_str().unwrap())
-            .eventually();
+        let span = shop.sink.span(name).service("product").no_error();
+        let span = span.attribute("http.response.status_code", 404_i64);
+        let trace = reply.body["trace_id"].as_str().unwrap();
+        span.trace(trace).eventually();
     }
     let reply = Reply::of(http::client().post(url("/products"))).await;
     reply.assert_problem(405);
     expect_unchanged(&shop, &before).await;
 }
 
-#[tokio::test]
-async fn more_requests_than_allowed_are_rejected_with_a_trace_each() {
-    let shop = Plan::default().set("SHOP_MAX_IN_FLIGHT", "1").start();
-    let mut running = JoinSet::new();
-    running.spawn(Reply::of(shop.post("/api/scenarios/long-request")));
-    let active = shop.series("http.server.active_requests", "product");
-    poll_async("the long request", || active.total_is(1.0)).await;
-    let rejected = shop.get("/api/products").await;
-    rejected.assert_problem(503);
-    assert_eq!(rejected.headers["retry-after"], "1");
-    let spans = shop.whole_trace(&rejected.trace_id());
-    assert_eq!(spans.len(), 1, "{spans:?}");
-    assert_eq!(running.join_next().await.unwrap().unwrap().status, 201);
-}
-
 /// Sends a request that the gateway must answer with a problem and a whole trace, in which the mistake of the caller is
 /// no error of a service.
-async fn expect_rejected(
-    shop: &Shop,
-    request: RequestBuilder,
-    status: u16,
-    case: &str,
-) -> Vec<Span> {
+async fn rejected(shop: &Shop, request: RequestBuilder, status: u16, case: &str) -> Vec<Span> {
     let reply = Reply::of(request).await;
     assert_eq!(reply.status, status, "{case}: {reply:?}");
     reply.assert_problem(status);

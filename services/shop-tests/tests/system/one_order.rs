@@ -92,9 +92,8 @@ async fn secrets_of_a_request_are_in_no_signal() {
     let shop = Shop::start();
     let product = shop.product().await;
     let secret = "open-sesame";
-    let mut request = shop
-        .order_request(&product.id, 1)
-        .query(&[("token", secret)]);
+    let request = shop.order_request(&product.id, 1);
+    let mut request = request.query(&[("token", secret)]);
     for (header, prefix) in [
         ("authorization", "Bearer "),
         ("cookie", "session="),

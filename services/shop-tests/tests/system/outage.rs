@@ -131,9 +131,8 @@ fn accounted(shop: &Shop, lost: Option<&str>) {
             let failed = failed.map(|(error, _)| error.as_str());
             let errors: Vec<_> = failed.filter(|error| !error.is_empty()).collect();
             if errors != Vec::from_iter(lost) {
-                return Err(format!(
-                    "{service}: {exported:?}, expected losses by {lost:?}"
-                ));
+                let state = format!("{service}: {exported:?}");
+                return Err(format!("{state}, expected losses by {lost:?}"));
             }
             for (exported, created, received) in [
                 (exported, count("processor.span.processed"), spans),
