@@ -1,11 +1,10 @@
 //! A client that disconnects cancels its request in every service, and nothing stays counted as in progress.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::net::TcpStream;
 
 use telemetry_testing::{Kind, poll};
 
+use crate::http::raw_sent;
 use crate::shop::{Shop, expect_total};
 
 const ACTIVE: [&str; 4] = [
@@ -18,10 +17,9 @@ const ACTIVE: [&str; 4] = [
 #[tokio::test]
 async fn a_client_that_disconnects_cancels_the_request_in_every_service() {
     let shop = Shop::start();
-    let mut stream = TcpStream::connect(shop.child("gateway").listening()).unwrap();
-    let request =
-        "POST /api/scenarios/long-request HTTP/1.1\r\nhost: shop\r\ncontent-length: 0\r\n\r\n";
-    stream.write_all(request.as_bytes()).unwrap();
+    let head = "POST /api/scenarios/long-request HTTP/1.1\r\nhost: shop";
+    let request = format!("{head}\r\ncontent-length: 0\r\n\r\n");
+    let client = raw_sent(shop.child("gateway").listening(), &request);
 
     // Product has started, and the metrics of all three count the request.
     for (service, metric) in [
@@ -32,7 +30,7 @@ async fn a_client_that_disconnects_cancels_the_request_in_every_service() {
     ] {
         expect_total(&shop.series(metric, service), 1.0);
     }
-    drop(stream);
+    drop(client);
     poll("no request in progress", || {
         let mut busy = shop.sink.latest_metrics();
         busy.retain(|p| ACTIVE.contains(&p.name.as_str()) && p.value() != 0.0);

@@ -72,20 +72,20 @@ impl Reply {
 
 /// Sends bytes as they are and reads until the other end closes; what came back, as text.
 pub(crate) fn raw(address: SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
+    let mut stream = raw_sent(address, request);
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    // A server may answer and close before it has read all of a request that it rejects.
-    stream.write_all(request.as_bytes()).ok();
     let mut answer = Vec::new();
     // Closed with unread bytes, a connection is reset after its answer.
     stream.read_to_end(&mut answer).ok();
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Sends bytes as they are and closes.
-pub(crate) fn raw_cut(address: SocketAddr, request: &str) {
+/// Sends bytes as they are; dropped, the connection is closed.
+pub(crate) fn raw_sent(address: SocketAddr, request: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
+    // A server may answer and close before it has read all of a request that it rejects.
+    stream.write_all(request.as_bytes()).ok();
+    stream
 }
 
 /// The status in a raw answer; 0 if the connection was closed without one.

@@ -4,7 +4,7 @@ use reqwest::RequestBuilder;
 use serde_json::{Value as Json, json};
 use telemetry_testing::{Kind, Span, poll};
 
-use crate::http::{self, Reply, basket, raw, raw_cut, raw_status, raw_trace_id};
+use crate::http::{self, Reply, basket, raw, raw_sent, raw_status, raw_trace_id};
 use crate::shop::{CALLER, CALLER_TRACE, Shop};
 use crate::stock::expect_unchanged;
 
@@ -184,7 +184,7 @@ async fn bytes_that_are_no_request_end_the_connection_and_nothing_else() {
     let spans = shop.sink.span("POST /api/orders");
     let spans = spans.attribute("http.response.status_code", 400_i64);
     let before_cut = spans.matching().len();
-    raw_cut(gateway, &sized(100, "{\"items\""));
+    drop(raw_sent(gateway, &sized(100, "{\"items\"")));
     poll("the span of the request that was cut off", || {
         let found = spans.matching();
         let is_there = found.len() == before_cut + 1;
