@@ -79,7 +79,13 @@ impl Instance {
         match replacing {
             _ if state.alive(name).is_some() => true,
             Some(record) => !record.without.iter().any(|without| without == name),
-            None => self.lack(component).is_none(),
+            None => match self.docker.then(|| self.containers().unwrap_or_default()) {
+                // Whoever started them: what an overlay leaves out has no container.
+                Some(containers) if !containers.is_empty() => {
+                    containers.iter().any(|container| container.service == name)
+                }
+                _ => self.lack(component).is_none(),
+            },
         }
     }
 
