@@ -41,6 +41,9 @@ pub struct Mutation {
     /// A verifier that always fails would prove nothing either.
     #[serde(default)]
     green: Vec<String>,
+    /// Components without which it is skipped.
+    #[serde(default)]
+    needs: Vec<String>,
     /// The hop that `just doctor` names, and no other; an empty text for none.
     pub doctor: Option<String>,
 }
@@ -143,8 +146,14 @@ fn of_faults<'a, W: Write>(
     let bench = Bench::new(root, &root.join(".stack/mutations"), runtime.handle())?;
     let bench = bench.with("TEMPO_BIN", "none");
     let run = || {
-        bench.instance()?.run()?;
+        let instance = bench.instance()?;
+        instance.run()?;
         for mutation in mutations {
+            if let Some(missing) = mutation.needs.iter().find(|need| !instance.has(need)) {
+                let skipped = Outcome::Skipped(format!("no {missing}"));
+                report.add(line(&mutation.name, skipped))?;
+                continue;
+            }
             let broken = Broken::apply(&bench, &mutation.fault).context(mutation.name.clone())?;
             let target = Target::of(root, &bench.instance()?)?;
             for line in mutation.judge(&judged(&target, &[mutation], runtime)?) {
