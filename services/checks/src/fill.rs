@@ -79,7 +79,10 @@ impl Row {
     pub fn filled(&self, value: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
         // A name is filled in when the row is read, and may have braces of its own: `Tempo answers /api/traces/{id}`.
         let name = String::new();
-        let mut texts = yaml_serde::to_value(Self { name, ..self.clone() })?;
+        let mut texts = yaml_serde::to_value(Self {
+            name,
+            ..self.clone()
+        })?;
         substitute(&mut texts, &|text| fill(text, &value))?;
         let mut row: Self = yaml_serde::from_value(texts)?;
         row.name.clone_from(&self.name);
