@@ -150,8 +150,9 @@ fn of_faults<'a, W: Write>(
         instance.run()?;
         for mutation in mutations {
             if let Some(missing) = mutation.needs.iter().find(|need| !instance.has(need)) {
-                let skipped = Outcome::Skipped(format!("no {missing}"));
-                report.add(line(&mutation.name, skipped))?;
+                for line in mutation.judge(&mutation.skipped(missing)) {
+                    report.add(line)?;
+                }
                 continue;
             }
             let broken = Broken::apply(&bench, &mutation.fault).context(mutation.name.clone())?;
@@ -187,6 +188,13 @@ impl Mutation {
     fn names(&self, row: &str) -> bool {
         let mut all = self.red.keys().chain(&self.green);
         all.any(|pattern| matches(pattern, row))
+    }
+
+    /// Its rows, none of them asked.
+    fn skipped(&self, missing: &str) -> Vec<Line> {
+        let rows = self.red.keys().chain(&self.green);
+        let skipped = Outcome::Skipped(format!("no {missing}"));
+        rows.map(|row| line(row, skipped.clone())).collect()
     }
 
     fn judge(&self, lines: &[Line]) -> Vec<Line> {
@@ -294,10 +302,15 @@ mod tests {
     fn every_mutation_of_the_file_changes_the_shipped_files() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let all = mutations(&root).unwrap();
+        let topology = stack::Topology::read(&root).unwrap();
         let home = tempfile::tempdir().unwrap();
         for one in &all {
             let is_judged = one.doctor.is_some() || !one.red.is_empty() || !one.green.is_empty();
             assert!(is_judged, "{}: nothing is expected", one.name);
+            let needs = one.needs.iter().map(String::as_str);
+            for name in one.fault.components().into_iter().chain(needs) {
+                assert!(topology.component(name).is_ok(), "{}: {name}", one.name);
+            }
             if let Some(addition) = &one.fault.collector {
                 let copy = Overlay::with_collector(&root, home.path(), addition).unwrap();
                 let path = copy.root().join("collector/config.yaml");
