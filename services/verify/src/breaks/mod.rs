@@ -2,7 +2,7 @@
 //! the last part of `just verify`.
 //!
 //! [`Fault`] says in YAML what is broken, [`Plan`] what a drill expects of it. [`Bench`] is an isolated stack, [`Broken`] a fault on it, [`Overlay`] a copy of
-//! the shipped files with changes. [`mutations`] reads `checks/mutations.yaml`: change, rows that must fail, rows that must
+//! the shipped files with changes. [`mod@mutations`] reads `checks/mutations.yaml`: change, rows that must fail, rows that must
 //! still pass.
 
 mod bench;
