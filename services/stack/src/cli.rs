@@ -1,6 +1,7 @@
 //! The commands.
 
 use std::env;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -81,9 +82,12 @@ impl Cli {
             Command::Down { volumes: false } => stack.down(Volumes::Keep)?,
             Command::Down { volumes: true } => stack.down(Volumes::Forget)?,
             Command::Status { json: true } => {
-                anstream::println!("{}", serde_json::to_string_pretty(&stack.status()?)?)
+                let text = serde_json::to_string_pretty(&stack.status()?)?;
+                writeln!(anstream::stdout(), "{text}")?;
             }
-            Command::Status { json: false } => anstream::print!("{}", table(&stack.status()?)),
+            Command::Status { json: false } => {
+                write!(anstream::stdout(), "{}", table(&stack.status()?))?;
+            }
             Command::Logs {
                 name,
                 follow,

@@ -20,7 +20,7 @@ pub(crate) struct Reply {
 }
 
 pub(crate) fn client() -> reqwest::Client {
-    let client = reqwest::Client::builder().timeout(PATIENCE);
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
     client.build().unwrap()
 }
 

@@ -18,7 +18,9 @@ pub struct Http {
 
 impl Http {
     pub fn new(base: &str) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().timeout(TIMEOUT).build();
+        // All is on this machine: a proxy of the shell is for other hosts.
+        let client = reqwest::Client::builder().no_proxy();
+        let client = client.timeout(TIMEOUT).build();
         Ok(Self {
             client: client.context("the HTTP client could not be built")?,
             base: base.trim_end_matches('/').to_owned(),
