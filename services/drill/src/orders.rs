@@ -85,8 +85,12 @@ impl<'a> Orders<'a> {
     pub fn are_complete(&self, instance: &Instance) -> anyhow::Result<String> {
         let lines = self.are_whole(instance)?;
         let mut found = format!(
-            "{} orders, each one whole tree; {lines} lines in each log pipeline",
-            self.placed.len()
+            "{} orders, each one whole tree; {lines} lines in {}",
+            self.placed.len(),
+            match instance.has("promtail") {
+                true => "each log pipeline",
+                false => "the log pipeline otlp",
+            }
         );
         let Some(before) = &self.before else {
             return Ok(found);
@@ -125,7 +129,7 @@ impl<'a> Orders<'a> {
     /// How many lines there are in each pipeline.
     fn are_whole(&self, instance: &Instance) -> anyhow::Result<usize> {
         let target = target(instance)?;
-        let has_loki = instance.has("loki");
+        let has_files = instance.has("promtail");
         let lines = self.wait(async || {
             let mut count = 0;
             for order in &self.placed {
@@ -136,20 +140,17 @@ impl<'a> Orders<'a> {
                 {
                     return Ok(Err(format!("trace {id}: {state}")));
                 }
-                if !has_loki {
-                    continue;
-                }
-                let query = format!(r#"{{service_name=~".+"}} | trace_id="{id}""#);
                 let since = order.began - Duration::from_secs(1);
-                let loki = target.loki()?;
-                let lines = loki.query(&query, since, SystemTime::now()).await?;
-                let of = |lane| {
-                    lines
-                        .iter()
-                        .filter(|line| line.label("lane") == lane)
-                        .count()
+                let logs = target.logs_of(id).await?;
+                let otlp = logs.by_trace(id, since, SystemTime::now()).await?.len();
+                let file = match has_files {
+                    true => {
+                        let query = format!(r#"{{lane="file"}} | trace_id="{id}""#);
+                        let loki = target.loki()?;
+                        loki.query(&query, since, SystemTime::now()).await?.len()
+                    }
+                    false => otlp,
                 };
-                let (otlp, file) = (of("otlp"), of("file"));
                 if otlp == 0 || otlp != file {
                     return Ok(Err(format!(
                         "trace {id}: {otlp} lines over OTLP, {file} from files"
