@@ -58,7 +58,7 @@ const BREAKS = [
   edit('fits a window 768 pixels wide', 'in a window of', CSS, 'main { max-width', 'main { min-width: 900px; max-width'),
   edit('fits a window 360 pixels wide', 'in a window of', CSS, 'main { max-width', 'main { min-width: 500px; max-width'),
   edit('fits a window 1280 pixels wide', 'cut off', CSS, '.status {', 'h1 { width: 3rem; overflow: hidden } .status {'),
-  edit('fits a window 1280 pixels wide', 'target-size', CSS, 'min-height: 1.75rem; padding: .1rem 0; margin-inline-end: .75rem', 'font-size: .5rem; line-height: 1'),
+  edit('fits a window 1280 pixels wide', 'target-size', CSS, '.status {', '.scenarios { gap: 0 } .scenarios li { padding: 0; font-size: .4rem; line-height: 1 } button[data-scenario] { min-height: 0; padding: 0 } .status {'),
   edit(LIGHT, 'color-contrast', CSS, '--muted: #57606a', '--muted: #b0b8c0'),
   edit(LIGHT, 'html-has-lang', HTML, ' lang="en"', ''),
   edit(DARK, 'color-contrast', CSS, '--muted: #a2acb8', '--muted: #3d4653'),
