@@ -1,15 +1,11 @@
 //! What runs, where, and whether it is ready.
 
-use std::time::{Duration, Instant};
-
 use serde::Serialize;
 
 use crate::docker::Container;
 use crate::environment::Environment;
-use crate::error::{Result, failed};
+use crate::error::Result;
 use crate::instance::Instance;
-use crate::topology::Component;
-use crate::wait;
 
 /// One component, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -120,26 +116,6 @@ impl Instance {
     pub fn pid(&self, name: &str) -> Option<u32> {
         let state = self.state().ok()?;
         u32::try_from(state.alive(name)?.identity.pid).ok()
-    }
-
-    /// Waits until a component that was started is ready (again).
-    pub fn wait_ready(&self, name: &str, patience: Duration) -> Result<()> {
-        let component: &Component = self.topology.component(name)?;
-        let probe = self.probe_of(component)?;
-        let started = Instant::now();
-        let mut seen = String::new();
-        let ask = || probe.ask().map_err(|error| seen = error).is_ok();
-        match wait::until(patience, ask) {
-            true => Ok(()),
-            false => {
-                let after = started.elapsed().as_secs();
-                let log = self.component_log(name);
-                Err(failed!(
-                    "{name} is not ready after {after} s: {seen}; its output is in {}",
-                    log.display()
-                ))
-            }
-        }
     }
 
     /// Where everything listens, or would.

@@ -161,7 +161,7 @@ async fn whole_trace(store: &Traces, id: &str) -> anyhow::Result<Trace> {
     let settled = poll(ARRIVAL, PAUSE, async || match store.trace(id).await {
         Err(error) => Look::NotYet(format!("{error:#}")),
         Ok(None) => Look::NotYet(format!("{} has no trace {id}", store.describe())),
-        Ok(Some(trace)) => match one_tree(&trace, 1) {
+        Ok(Some(trace)) => match one_tree(&trace) {
             Ok(evidence) => {
                 found = Some(trace);
                 Look::Holds(evidence)

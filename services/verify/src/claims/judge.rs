@@ -13,6 +13,7 @@ use super::{
     Claim, Counts, KINDS, Language, Unmet, Verdict, What, broken, check_names, command, link,
     needs, not_yet, promtool, query, rows, signal, variable,
 };
+use crate::breaks::Plan;
 use crate::check::Scene;
 use crate::expectations;
 use crate::poll::Look;
@@ -61,7 +62,7 @@ async fn judge(scene: &Scene, what: &What) -> Verdict {
                 alert.ok_or_else(|| Unmet::Broken("no rule has such an alert".to_owned()))?;
             Ok(alert.name.clone())
         }
-        What::Drill(page) => drill(scene, page),
+        What::Drill(page) => drill(page.front_matter(), &scene.artifacts.rules.alerts),
         What::NothingIsEmpty => nothing_is_empty(scene),
         What::MetricsAreUsed => metrics_are_used(scene),
     }
@@ -159,30 +160,19 @@ fn is_about(page: &Page, alert: &str) -> bool {
             .any(|(_, title)| has_word(title, alert))
 }
 
-/// The page of a drill is named like it. If it has front matter, the alerts that it names exist.
-fn drill(scene: &Scene, page: &Page) -> Verdict {
-    let Some(front_matter) = page.front_matter() else {
-        let folder = scene.repository.join("services/drill/src");
-        let quoted = format!("\"{}\"", page.name());
-        let has = |path| std::fs::read_to_string(path).is_ok_and(|text| text.contains(&quoted));
-        return match super::files::files(&folder, "rs")?.iter().any(has) {
-            true => Ok(page.name().to_owned()),
-            false => broken(format!("`just drill` has no {}", page.name())),
-        };
+/// The front matter of a drill can be run, and the alerts that it names exist.
+fn drill(front_matter: Option<&str>, alerts: &[Alert]) -> Verdict {
+    let Some(front_matter) = front_matter else {
+        return broken("a drill is its front matter, and there is none".to_owned());
     };
-    drill_alerts(front_matter, &scene.artifacts.rules.alerts)
-}
-
-/// The alerts that the front matter of a drill names; there may be none.
-fn drill_alerts(front_matter: &str, alerts: &[Alert]) -> Verdict {
-    let drill: yaml_serde::Value = yaml_serde::from_str(front_matter)
-        .map_err(|error| Unmet::Broken(format!("the front matter is not YAML: {error}")))?;
-    let named = ["alert", "alert_if_absent"].map(|key| drill[key]["name"].as_str());
-    let named: Vec<&str> = named.into_iter().flatten().collect();
-    let mut unknown = named
-        .iter()
-        .filter(|name| !alerts.iter().any(|alert| alert.name == **name));
-    match unknown.next() {
+    let plan = Plan::parse(front_matter).map_err(|error| Unmet::Broken(format!("{error:#}")))?;
+    let named: Vec<&str> = [&plan.alert, &plan.alert_if_absent]
+        .into_iter()
+        .flatten()
+        .map(|alert| alert.name.as_str())
+        .collect();
+    let is_unknown = |name: &&&str| !alerts.iter().any(|alert| alert.name == **name);
+    match named.iter().find(is_unknown) {
         Some(name) => broken(format!("no rule has the alert {name}")),
         None if named.is_empty() => Ok("no alert is expected".to_owned()),
         None => Ok(named.join(", ")),
@@ -272,15 +262,20 @@ mod tests {
             name: "Down".to_owned(),
             ..Alert::default()
         }];
+        let alert = |name| format!("{{name: {name}, of: {{}}, fires: 1s, clears: 1s}}");
+        let (down, dwon) = (alert("Down"), alert("Dwon"));
         for (front_matter, is_ok) in [
-            ("quiet: 45s", true),
-            ("alert: {name: Down}", true),
-            ("alert: {name: Dwon}", false),
-            ("alert: {name: Down}\nalert_if_absent: {name: Dwon}", false),
-            ("alert: [", false),
+            ("quiet: 45s".to_owned(), true),
+            (format!("alert: {down}"), true),
+            (format!("alert: {dwon}"), false),
+            (format!("alert: {down}\nalert_if_absent: {dwon}"), false),
+            ("quiet: 45s\nquite: 45s".to_owned(), false),
+            ("alert: [".to_owned(), false),
         ] {
-            let verdict = drill_alerts(front_matter, &alerts);
+            let front_matter = format!("breaks: it\nfix: it\n{front_matter}");
+            let verdict = drill(Some(&front_matter), &alerts);
             assert_eq!(verdict.is_ok(), is_ok, "{front_matter}");
         }
+        assert!(drill(None, &alerts).is_err());
     }
 }

@@ -108,14 +108,14 @@ impl Cases {
     }
 }
 
-pub fn document(path: &Path) -> anyhow::Result<Value> {
+fn document(path: &Path) -> anyhow::Result<Value> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     yaml_serde::from_str(&text).with_context(|| format!("{} is not YAML", path.display()))
 }
 
 /// Every rule of a rule file, to be read or changed.
-pub fn each(document: &mut Value) -> impl Iterator<Item = &mut Value> {
+fn each(document: &mut Value) -> impl Iterator<Item = &mut Value> {
     let groups = document.get_mut("groups").and_then(Value::as_sequence_mut);
     let groups = groups.into_iter().flatten();
     groups
